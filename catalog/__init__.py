@@ -1,0 +1,1 @@
+"""What things are called and how they are stored. No Ray, no web framework, no language processing."""

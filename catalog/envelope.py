@@ -1,0 +1,36 @@
+"""The envelope: bytes as received and what the door knew, stored before anything is judged."""
+
+from __future__ import annotations
+
+import msgspec
+
+from catalog.ids import Kind
+
+
+class Envelope(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One event as it came in. Nothing in it is validated beyond its identity."""
+
+    event_id: str
+    id_origin: Kind
+    channel: str
+    source: str
+    received_us: int
+    """When the door received it, in microseconds since 1970, UTC."""
+    contract: str
+    """The channel's payload agreement in force at the door, as `name/version`."""
+    bundle: str
+    content_type: str
+    key_id: str
+    """Which key protects the payload at rest; empty while payloads are not encrypted."""
+    payload: bytes
+
+
+class Located(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An envelope, or a frame nobody can read, and where the log holds it.
+
+    `envelope` is None for a frame that an amendment has given up (`frame_corrupt`).
+    """
+
+    segment: str
+    offset: int
+    envelope: Envelope | None
