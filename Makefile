@@ -1,0 +1,46 @@
+# Everything a newcomer needs. `make setup` wants Python 3.11+, make and git; `make test` also installs the
+# system packages that the fault tests need:
+SYSTEM_PACKAGES := fuse libfuse2 faketime strace
+
+PYTHON ?= python3
+BIN := .venv/bin
+SEED ?= 1
+PART ?= all
+
+.PHONY: setup test check pytest faults bench lock system
+
+setup: .venv/ready
+
+.venv/ready: requirements-dev.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+system:
+	@missing=""; for p in $(SYSTEM_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then echo "installing$$missing"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; fi
+
+test: setup system check pytest
+
+check:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports
+
+pytest:
+	$(BIN)/pytest -q
+
+faults: setup system
+	$(BIN)/python -m benchmarks.faults --part $(PART) --seed $(SEED)
+
+bench: setup
+	$(BIN)/python -m benchmarks.core_throughput
+
+lock: setup
+	$(BIN)/uv pip compile pyproject.toml --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	  --no-emit-find-links --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --constraint requirements.lock --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file requirements-dev.lock

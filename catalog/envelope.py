@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from catalog.ids import Kind
@@ -34,3 +36,10 @@ class Located(msgspec.Struct, frozen=True, array_like=True, gc=False):
     segment: str
     offset: int
     envelope: Envelope | None
+
+
+class Unreadable(NamedTuple):
+    """What is known of a frame given up: when its plan was made, and the digest of the bytes left of it."""
+
+    created_us: int
+    digest: str

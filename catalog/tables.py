@@ -75,7 +75,7 @@ EVENTS = TableSpec(
         Column("channel", "string", True, "medium the event came through"),
         Column("source", "string", True, "producing system within the channel"),
         Column("event_time", "timestamptz", False, "when it happened, UTC; null where unreadable"),
-        Column("event_date", "date", True, "UTC date of event_time, of received_at where that is unreadable"),
+        Column("event_date", "date", True, "UTC date of event_time, of received_at where that is not valid"),
         Column("received_at", "timestamptz", True, "when the door received it"),
         Column("processed_at", "timestamptz", True, "created_at of the plan that decided it"),
         Column("text", "string", False, "the complaint's text; null where unreadable"),

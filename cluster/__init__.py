@@ -1,0 +1,1 @@
+"""Where it runs: settings, wiring, the commands. Nothing imports this package."""

@@ -1,0 +1,1 @@
+"""What happens to a complaint, in order: one flow, many drivers."""

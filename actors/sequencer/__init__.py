@@ -1,0 +1,1 @@
+"""The sequencer: writes plans and commits them, one after the other, once each."""

@@ -1,0 +1,1 @@
+"""The lake: Iceberg tables whose head moves by numbered, guarded commits. The only user of pyiceberg."""

@@ -1,0 +1,1 @@
+"""The log: acknowledged envelopes, durable and in order, before anything is judged."""

@@ -1,0 +1,71 @@
+"""The memory of ids as a Ray actor, as the sequencer uses it.
+
+A restarted actor has run its constructor and nothing else: it stands at its checkpoint, says so by raising
+MemoryBehind, and catches up from the table. Ray repeats no call: each carries its plan's number.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import pyarrow as pa
+import ray
+from ray.exceptions import RayActorError, RayTaskError
+
+from catalog.errors import BeejanError, Unavailable
+
+
+class Pending(Protocol):
+    """Rows that are being worked on in another actor."""
+
+    rows: ray.ObjectRef[pa.Table]
+
+    def wait(self) -> None: ...
+
+
+class RayMemory:
+    """Calls the actor; raises Unavailable while it is down or restarting."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    def decide(self, n: int, pending: Pending) -> tuple[pa.Table, dict[str, int]]:
+        """See `Dedup.decide`; the batch goes from worker to memory without passing through here."""
+        pending.wait()
+        rows, redelivered = self._call("decide", n, pending.rows)
+        return rows, redelivered
+
+    def drop(self, n: int) -> None:
+        """See `Dedup.drop`."""
+        self._call("drop", n)
+
+    def promote(self, n: int, chain: str) -> None:
+        """See `Dedup.promote`."""
+        self._call("promote", n, chain)
+
+    def checkpoint(self) -> None:
+        """See `Dedup.checkpoint`."""
+        self._call("checkpoint")
+
+    def position(self) -> tuple[int, str]:
+        """See `Dedup.position`."""
+        seq, chain = self._call("position")
+        return seq, chain
+
+    def reset(self) -> None:
+        """See `Dedup.reset`."""
+        self._call("reset")
+
+    def catch_up(self, rows: pa.Table, seq: int, chain: str) -> None:
+        """See `Dedup.catch_up`."""
+        self._call("catch_up", rows, seq, chain)
+
+    def _call(self, name: str, *arguments: Any) -> Any:
+        try:
+            return ray.get(getattr(self._actor, name).remote(*arguments))
+        except RayTaskError as failure:
+            if isinstance(failure.cause, BeejanError):
+                raise failure.cause from None
+            raise
+        except RayActorError:
+            raise Unavailable("the memory of ids is down", hint="waiting until it is restarted") from None

@@ -1,0 +1,29 @@
+"""The sequencer as a Ray actor: one thread runs it, another hears that it should stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Runnable(Protocol):
+    """A sequencer with its ports, as the wiring builds it."""
+
+    def run(self, until_idle: bool, stopping: Callable[[], bool], give_up: Callable[[], bool]) -> bool: ...
+
+
+class SequencerActor:
+    """Receives the function that builds it; remembers nothing that is not durable elsewhere."""
+
+    def __init__(self, build: Callable[[], Runnable]) -> None:
+        self._stop = threading.Event()
+        self._runnable = build()
+
+    def run(self, until_idle: bool, give_up: Callable[[], bool]) -> bool:
+        """Wait for the lease, then turn; False when `give_up` ended the wait."""
+        return self._runnable.run(until_idle, self._stop.is_set, give_up)
+
+    def stop(self) -> None:
+        """Finish what is durable and end `run`."""
+        self._stop.set()

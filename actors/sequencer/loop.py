@@ -1,0 +1,70 @@
+"""The sequencer's life: turn after turn, waiting out what passes, ending as it is told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from actors.sequencer.config import SequencerConfig
+from actors.sequencer.sequencer import Sequencer
+from catalog.clock import Clock
+from catalog.errors import BeejanError, Indeterminate, Transient
+
+PASSING = (Transient, Indeterminate, OSError)
+
+log = logging.getLogger(__name__)
+
+
+def run(
+    sequencer: Sequencer,
+    config: SequencerConfig,
+    clock: Clock,
+    pause: Callable[[float], None],
+    until_idle: bool,
+    stopping: Callable[[], bool],
+) -> None:
+    """Turn until `stopping`, or until everything durable is done when `until_idle`.
+
+    Told to stop, it goes on with what is durable for at most `drain_s`. Raises Stopped when a person is
+    needed, in the end also for single segments that could not go on.
+    """
+    deadline_s: float | None = None
+    started, trouble_told = False, ""
+    while deadline_s is None or clock.elapsed_s() < deadline_s:
+        if deadline_s is None and stopping():
+            deadline_s = clock.elapsed_s() + config.drain_s
+        ending = until_idle or deadline_s is not None
+        try:
+            if not started:
+                sequencer.start()
+                started = True
+            if sequencer.turn(drain=ending):
+                trouble_told = ""
+                continue
+        except PASSING as trouble:
+            # Whatever it was, everything is read again from what is durable.
+            started = False
+            trouble_told = _tell(trouble, trouble_told)
+            pause(config.retry_s)
+            continue
+        if ending:
+            break
+        pause(config.poll_s)
+    _save(sequencer)
+    for damage in sequencer.stopped:
+        raise damage
+
+
+def _tell(trouble: Exception, told: str) -> str:
+    """Say what is waited for, once per kind of trouble."""
+    words = str(trouble) if isinstance(trouble, BeejanError) else f"{type(trouble).__name__}: {trouble}"
+    if words != told:
+        log.warning("waiting, nothing is lost: %s", words)
+    return words
+
+
+def _save(sequencer: Sequencer) -> None:
+    try:
+        sequencer.save()
+    except PASSING as trouble:
+        _tell(trouble, "")

@@ -1,0 +1,121 @@
+"""Step 1, plan: which frames come next, in which order, made durable before anything is decided."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from actors.sequencer.config import LogPort, PlansPort, SequencerConfig
+from catalog.clock import Clock
+from catalog.control.plans import Plan, Range
+from catalog.errors import CorruptFrame, PlanTaken, SegmentLocked
+from catalog.failpoints import hit
+
+
+class Planner:
+    """Cuts the log into plans, fairly between segments; a damaged segment stops alone."""
+
+    def __init__(self, config: SequencerConfig, log: LogPort, plans: PlansPort, clock: Clock) -> None:
+        self._config = config
+        self._log = log
+        self._plans = plans
+        self._clock = clock
+        self._waiting_since_s: float | None = None
+        self.stopped: dict[str, CorruptFrame] = {}
+        """Segments that cannot go on, and why."""
+
+    def recover(self) -> bool:
+        """Seal the segments whose writers are gone; True when there was one."""
+        found = False
+        unsealed = [at.name for at in self._log.segments() if not at.sealed and at.name not in self.stopped]
+        for name in unsealed:
+            try:
+                self._log.recover(name, self._plans.amendments([name]).given_up(name))
+                found = True
+            except (SegmentLocked, LookupError):
+                continue  # its writer lives, or its own seal came first
+            except CorruptFrame as damage:
+                self.stopped[name] = damage
+        return found
+
+    def plan(self, n: int, drain: bool) -> bool:
+        """Write plan n when enough frames wait or the oldest has waited long enough; True when written,
+        also by another sequencer."""
+        ranges, received = self._cut()
+        frames = sum(cut.frames for cut in ranges)
+        if not frames:
+            self._waiting_since_s = None
+            return False
+        now_s = self._clock.elapsed_s()
+        if self._waiting_since_s is None:
+            self._waiting_since_s = now_s
+        waited_s = now_s - self._waiting_since_s
+        if frames < self._config.plan_rows and waited_s < self._config.plan_age_s and not drain:
+            return False
+        hit("plan.scanned")
+        before = self._plans.chain(n - 1)
+        if before is None:
+            return False
+        plan = Plan(
+            n=n,
+            kind="log",
+            bundle=self._config.bundle,
+            code_version=self._config.code_version,
+            created_us=self._clock.now_us(),
+            ranges=tuple(ranges),
+            received=dict(received),
+        )
+        try:
+            self._plans.insert(plan.chained(before))
+        except PlanTaken:
+            return True  # a rival's plan n is as good as ours
+        hit("plan.inserted")
+        self._waiting_since_s = None
+        return True
+
+    def _cut(self) -> tuple[list[Range], Counter[str]]:
+        """Up to `plan_rows` frames, an equal share of each segment first, what is left in rounds."""
+        # Progress first: what is published and gone by then is in neither, nothing is taken for new.
+        progress = self._plans.progress()
+        segments = self._log.segments()
+        position = {at.name: progress.get(at.name, (at.start, 0))[0] for at in segments}
+        waiting = [at.name for at in segments if position[at.name] < at.end]
+        cuts: dict[str, Range] = {}
+        received: Counter[str] = Counter()
+        left = self._config.plan_rows
+        while waiting and left > 0:
+            share = max(1, left // len(waiting))
+            going_on = []
+            for name in waiting[:left]:
+                cut = self._scan(name, position[name], min(share, left), received)
+                if cut is None or not cut.frames:
+                    continue
+                first = cuts.get(name, cut)
+                frames = cut.frames + (first.frames if name in cuts else 0)
+                cuts[name] = Range(name, first.start, cut.stop, frames)
+                position[name] = cut.stop
+                left -= cut.frames
+                if cut.frames == share:
+                    going_on.append(name)
+            waiting = going_on
+        return list(cuts.values()), received
+
+    def _scan(self, name: str, start: int, frames: int, received: Counter[str]) -> Range | None:
+        given_up = self._plans.amendments([name]).given_up(name)
+        try:
+            scan = self._log.scan(name, start, frames, given_up)
+        except LookupError:
+            return None  # published and gone since it was listed
+        except CorruptFrame as damage:
+            self.stopped[name] = damage
+            return None
+        received.update(scan.by_channel)
+        if scan.corrupt_at is None:
+            self.stopped.pop(name, None)
+        else:
+            self.stopped[name] = CorruptFrame(
+                "a durable frame cannot be read; its segment waits",
+                hint=f"restore the file, or give it up: beejan log quarantine {name} {scan.corrupt_at}",
+                segment=name,
+                offset=scan.corrupt_at,
+            )
+        return Range(name, start, scan.stop, scan.frames)

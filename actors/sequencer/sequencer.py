@@ -1,0 +1,247 @@
+"""From plan to row, once: plan, decide, commit, ledger, remember, each step safe to repeat.
+
+    step        makes durable                    a crash right after it leaves
+    1 plan      plan n in the control database   a plan that the next process decides
+    2 decide    nothing                          nothing
+    3 commit    rows and commit_seq = n          a committed plan without its ledger row
+    4 ledger    the plan's counts                a committed, counted plan the memory lacks
+    5 remember  a checkpoint, now and then       a checkpoint that is caught up from the table
+
+Two sequencers may run at once: the primary key of the plans and the swap of the table decide.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from actors.sequencer.config import Head, Pending, Ports, SequencerConfig
+from actors.sequencer.planning import Planner
+from catalog.control.plans import Plan
+from catalog.errors import (
+    ChainBroken,
+    CommitConflict,
+    CommitGap,
+    CommitUnknown,
+    CorruptFrame,
+    MemoryBehind,
+    Transient,
+    Unavailable,
+    WorkerDied,
+)
+from catalog.failpoints import hit
+from catalog.tables import EVENTS, LEDGER
+
+CATCH_UP_PLANS = 500
+"""Plans whose rows are read back from the table at once."""
+
+RESTORE = (
+    "nothing was changed; bring back the control database and the table of the same moment "
+    "(control.db, catalog.db and warehouse/ belong together), then run again"
+)
+
+
+class Sequencer:
+    """Decides and commits plans in order. `start` first, then `turn` for ever."""
+
+    def __init__(self, config: SequencerConfig, ports: Ports) -> None:
+        self._config = config
+        self._ports = ports
+        self._planner = Planner(config, ports.log, ports.plans, ports.clock)
+        self._ahead: dict[int, Pending] = {}
+        self._since_checkpoint = 0
+        self.commit_seq = 0
+
+    @property
+    def stopped(self) -> list[CorruptFrame]:
+        """What keeps single segments from going on."""
+        return list(self._planner.stopped.values())
+
+    def start(self) -> None:
+        """Agree with what is durable before doing anything. Raises Stopped where it does not agree."""
+        # 1. The catalog refuses stale commits, or nothing here is safe.
+        self._ports.lake.self_test()
+        self._ports.lake.check_history()
+        # 2. Plans and table share one history.
+        head = self._ports.lake.head(EVENTS.name)
+        self._check_chain(head)
+        # 3. What a crash left between commit and ledger, and between ledger and memory.
+        self._heal_ledger(head)
+        self._remember(head, forget_from=head.commit_seq + 1)
+        self.commit_seq = head.commit_seq
+
+    def turn(self, drain: bool) -> bool:
+        """One round; True when something was done. `drain` plans whatever waits, however little."""
+        recovered = self._planner.recover()
+        planned = self._plan_ahead(drain)
+        worked = self._work()
+        kept = [turn(self.commit_seq, drain) for turn in self._ports.turns]
+        return recovered or planned or worked or any(kept)
+
+    def save(self) -> None:
+        """Checkpoint the memory, so that the next start has little to read back."""
+        if self._since_checkpoint:
+            self._ports.memory.checkpoint()
+            self._since_checkpoint = 0
+
+    def _plan_ahead(self, drain: bool) -> bool:
+        planned = False
+        while True:
+            n = self._ports.plans.last() + 1
+            if n > self.commit_seq + self._config.ahead or not self._planner.plan(n, drain):
+                return planned
+            planned = True
+
+    def _work(self) -> bool:
+        plans = self._ports.plans.after(self.commit_seq, self._config.ahead)
+        for plan in plans:
+            if plan.n not in self._ahead:
+                self._submit(plan)
+        if not plans:
+            return False
+        plan = plans[0]
+        if plan.n == self.commit_seq + 1:
+            self._carry_out(plan)
+            return True
+        raise CommitGap("a plan is missing from the control database", hint=RESTORE, n=self.commit_seq + 1)
+
+    def _submit(self, plan: Plan) -> None:
+        segments = [cut.segment for cut in plan.ranges]
+        self._ahead[plan.n] = self._ports.workers.submit(plan, self._ports.plans.amendments(segments))
+
+    def _carry_out(self, plan: Plan) -> None:
+        judged, redelivered = self._decide(plan)
+        hit("decide.done")
+        before = self._ports.plans.chain(plan.n - 1)
+        if before is None:
+            raise CommitGap("a plan is missing from the control database", hint=RESTORE, n=plan.n - 1)
+        counts = self._ports.counts(plan, judged, redelivered)
+        if self._commit(plan, judged, before, counts):
+            self._ledger(plan, counts)
+            self._promote(plan)
+        else:
+            self._follow()
+        self._ahead = {n: pending for n, pending in self._ahead.items() if n > self.commit_seq}
+
+    def _decide(self, plan: Plan) -> tuple[pa.Table, dict[str, int]]:
+        """Step 2. Nothing is decided with less memory than plans 1 to n-1 left: while an actor is down,
+        this waits."""
+        while True:
+            try:
+                if plan.n not in self._ahead:
+                    self._submit(plan)
+                return self._ports.memory.decide(plan.n, self._ahead[plan.n])
+            except WorkerDied:
+                self._ahead.pop(plan.n, None)
+                self._amend(plan)
+            except MemoryBehind:
+                self._remember(self._ports.lake.head(EVENTS.name), forget_from=plan.n)
+            except Unavailable:
+                self._ports.pause(self._config.retry_s)
+
+    def _amend(self, plan: Plan) -> None:
+        """A worker died over this plan: blame an event only if it kills again, twice, in isolation."""
+        amendments = self._ports.plans.amendments([cut.segment for cut in plan.ranges])
+        for segment, offset, event_id in self._ports.workers.poisonous(plan, amendments):
+            self._ports.plans.amend(segment, offset, event_id, "stage_crash", self._ports.clock.now_us())
+            hit("amend.inserted")
+
+    def _commit(self, plan: Plan, judged: pa.Table, before: str, counts: dict[str, dict[str, int]]) -> bool:
+        """Step 3. True when this very attempt committed plan n; False when n is committed in some other
+        way, by a rival or by an attempt whose answer was lost: then the table's rows count, not ours."""
+        rows = self._ports.rows(plan, judged)
+        while True:
+            try:
+                return not self._ports.lake.commit(EVENTS.name, plan.n, rows, before, plan.chain, counts)
+            except CommitConflict:
+                pass  # nothing of ours is in the table: look where it is now, and try again or follow
+            except CommitUnknown:
+                self._reconnect()
+            except Transient:
+                self._ports.pause(self._config.retry_s)
+            if self._ports.lake.head(EVENTS.name).commit_seq >= plan.n:
+                return False
+
+    def _reconnect(self) -> None:
+        """Until the catalog answers: through a new connection, since an old one may see what it failed
+        to commit."""
+        while True:
+            try:
+                self._ports.lake.reconnect()
+                self._ports.lake.head(EVENTS.name)
+                return
+            except Transient:
+                self._ports.pause(self._config.retry_s)
+
+    def _ledger(self, plan: Plan, counts: dict[str, dict[str, int]]) -> None:
+        """Step 4, under the ledger's own commit_seq, from the counts that the table carries for plan n."""
+        rows = self._ports.ledger(plan, counts)
+        before = self._ports.plans.chain(plan.n - 1) or ""
+        while True:
+            try:
+                self._ports.lake.commit(LEDGER.name, plan.n, rows, before, plan.chain, counts)
+                return
+            except CommitConflict:
+                pass
+            except CommitUnknown:
+                self._reconnect()
+            except Transient:
+                self._ports.pause(self._config.retry_s)
+
+    def _heal_ledger(self, head: Head) -> None:
+        if self._ports.lake.head(LEDGER.name).commit_seq < head.commit_seq:
+            (plan,) = self._ports.plans.after(head.commit_seq - 1, 1)
+            self._ledger(plan, head.counts)
+
+    def _promote(self, plan: Plan) -> None:
+        """Step 5. The memory learns that plan n is committed; a checkpoint follows now and then."""
+        self.commit_seq = plan.n
+        try:
+            self._ports.memory.promote(plan.n, plan.chain)
+            self._since_checkpoint += 1
+            if self._since_checkpoint >= self._config.checkpoint_plans:
+                self.save()
+        except (Unavailable, MemoryBehind):
+            pass  # it lost its overlay: the next decision finds it behind and reads plan n back
+
+    def _follow(self) -> None:
+        """Plan n is committed, maybe with other rows than ours: forget ours, learn the table's."""
+        head = self._ports.lake.head(EVENTS.name)
+        self._check_chain(head)
+        self._heal_ledger(head)
+        self._remember(head, forget_from=self.commit_seq + 1)
+        self.commit_seq = head.commit_seq
+
+    def _remember(self, head: Head, forget_from: int) -> None:
+        """Bring the memory to the table's commit_seq: what it has below `forget_from`, and the rows after
+        that, read back. Waits while the memory is down."""
+        while True:
+            try:
+                self._ports.memory.drop(forget_from)
+                return self._catch_up(head)
+            except Unavailable:
+                self._ports.pause(self._config.retry_s)
+
+    def _catch_up(self, head: Head) -> None:
+        seq, chain = self._ports.memory.position()
+        if seq > head.commit_seq or self._ports.plans.chain(seq) != chain:
+            self._ports.memory.reset()
+            seq = 0
+        while seq < head.commit_seq:
+            upto = min(seq + CATCH_UP_PLANS, head.commit_seq)
+            rows = self._ports.lake.rows(seq, upto)
+            self._ports.memory.catch_up(rows, upto, self._ports.plans.chain(upto) or "")
+            seq = upto
+
+    def _check_chain(self, head: Head) -> None:
+        chain = self._ports.plans.chain(head.commit_seq)
+        if chain is None:
+            raise ChainBroken(
+                "the control database is older than the table",
+                hint=RESTORE,
+                table=head.commit_seq,
+                control=self._ports.plans.last(),
+            )
+        if chain != head.chain:
+            raise ChainBroken(
+                "the control database and the table tell different histories", hint=RESTORE, n=head.commit_seq
+            )

@@ -1,0 +1,35 @@
+"""The flow worker's logic: a plan in, one undecided row per frame out. It remembers nothing."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from actors.worker.config import WorkerConfig
+from catalog.control.plans import Amendments, Plan
+from catalog.envelope import Unreadable
+from catalog.ids import payload_digest
+
+
+class Worker:
+    """Runs the pure stages over a plan's frames, `batch_rows` at a time."""
+
+    def __init__(self, config: WorkerConfig) -> None:
+        self._history = config.history()
+        self._stages = config.stages
+        self._batch_rows = config.batch_rows
+
+    def pure(self, plan: Plan, amendments: Amendments, first: int = 0, last: int | None = None) -> pa.Table:
+        """The rows of the plan's frames [first, last), in plan order, as the pure stages leave them."""
+        frames = self._history.frames(plan, amendments)[first:last]
+        unreadable = {
+            (at.segment, at.offset): Unreadable(
+                plan.created_us, payload_digest(self._history.remains(at.segment, at.offset))
+            )
+            for at in frames
+            if at.envelope is None
+        }
+        batches = [
+            self._stages(frames[begin : begin + self._batch_rows], amendments.crashed, unreadable)
+            for begin in range(0, max(len(frames), 1), self._batch_rows)
+        ]
+        return pa.concat_tables(batches).combine_chunks()

@@ -1,0 +1,213 @@
+"""Plans: the durable order and cut of the log. What is planned is decided exactly so, at every replay.
+
+Only the process of the sequencer writes here (and a person's `log quarantine`); workers get plans as values.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from catalog.control import schema
+from catalog.errors import PlanTaken, Unavailable
+
+FIRST = 1
+GENESIS = ""
+"""The chain before the first plan."""
+
+
+class Range(msgspec.Struct, frozen=True, array_like=True):
+    """Frames [start, stop) of one segment, in bytes, and how many there are."""
+
+    segment: str
+    start: int
+    stop: int
+    frames: int
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Plan n. `received` counts its frames by channel; `chain` hashes the chain before and this plan."""
+
+    n: int
+    kind: str
+    bundle: str
+    code_version: str
+    created_us: int
+    ranges: tuple[Range, ...]
+    received: dict[str, int]
+    chain: str = ""
+
+    def chained(self, before: str) -> Plan:
+        """This plan with its chain, following the plan whose chain is `before`."""
+        bare = msgspec.structs.replace(self, chain="")
+        body = msgspec.json.encode(bare, order="deterministic")
+        return msgspec.structs.replace(self, chain=hashlib.sha256(before.encode() + body).hexdigest())
+
+
+class Amendments(msgspec.Struct, frozen=True):
+    """Later verdicts on frames, as (segment, offset): unreadable ones, and events that end a process."""
+
+    corrupt: frozenset[tuple[str, int]] = frozenset()
+    crashed: frozenset[tuple[str, int]] = frozenset()
+
+    def given_up(self, segment: str) -> frozenset[int]:
+        """Offsets in `segment` of frames a person gave up."""
+        return frozenset(offset for name, offset in self.corrupt if name == segment)
+
+
+class PlanStore:
+    """Plans, amendments and how far each segment is planned."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise _unavailable(error) from None
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """One transaction. After Unavailable it may have happened: every caller reads before it repeats."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except IntegrityError:
+            raise
+        except DBAPIError as error:
+            raise _unavailable(error) from None
+
+    def last(self) -> int:
+        """Number of the last plan, 0 when there is none."""
+        with self._reading() as connection:
+            return connection.scalar(select(func.max(schema.plans.c.n))) or 0
+
+    def chain(self, n: int) -> str | None:
+        """The chain at plan n, None when there is no such plan."""
+        if n < FIRST:
+            return GENESIS
+        with self._reading() as connection:
+            return connection.scalar(select(schema.plans.c.chain).where(schema.plans.c.n == n))
+
+    def after(self, n: int, limit: int) -> list[Plan]:
+        """Up to `limit` plans after n, in order."""
+        with self._reading() as connection:
+            found = connection.execute(
+                select(schema.plans).where(schema.plans.c.n > n).order_by(schema.plans.c.n).limit(limit)
+            ).all()
+            if not found:
+                return []
+            cut: dict[int, list[Range]] = {}
+            for row in connection.execute(
+                select(schema.ranges)
+                .where(schema.ranges.c.n.between(found[0].n, found[-1].n))
+                .order_by(schema.ranges.c.n, schema.ranges.c.position)
+            ):
+                cut.setdefault(row.n, []).append(Range(row.segment, row.start, row.stop, row.frames))
+        return [
+            Plan(
+                n=row.n,
+                kind=row.kind,
+                bundle=row.bundle,
+                code_version=row.code_version,
+                created_us=row.created_us,
+                ranges=tuple(cut.get(row.n, ())),
+                received=msgspec.json.decode(row.received, type=dict[str, int]),
+                chain=row.chain,
+            )
+            for row in found
+        ]
+
+    def insert(self, plan: Plan) -> None:
+        """Make a chained plan durable. Raises PlanTaken when n, or one of its frames, is planned already."""
+        try:
+            with self._writing() as connection:
+                self._insert(connection, plan)
+        except IntegrityError as taken:
+            raise PlanTaken("another sequencer wrote this plan first", n=plan.n) from taken
+
+    def _insert(self, connection: Connection, plan: Plan) -> None:
+        connection.execute(
+            insert(schema.plans).values(
+                n=plan.n,
+                kind=plan.kind,
+                bundle=plan.bundle,
+                code_version=plan.code_version,
+                created_us=plan.created_us,
+                received=msgspec.json.encode(plan.received, order="deterministic").decode(),
+                chain=plan.chain,
+            )
+        )
+        for position, cut in enumerate(plan.ranges):
+            connection.execute(
+                insert(schema.ranges).values(
+                    n=plan.n,
+                    position=position,
+                    segment=cut.segment,
+                    start=cut.start,
+                    stop=cut.stop,
+                    frames=cut.frames,
+                )
+            )
+            moved = connection.execute(
+                update(schema.segments)
+                .where(schema.segments.c.name == cut.segment, schema.segments.c.planned_to == cut.start)
+                .values(planned_to=cut.stop, last_plan=plan.n)
+            )
+            if moved.rowcount == 0:
+                # Fails on the primary key when the segment is known at another offset: planned already.
+                connection.execute(
+                    insert(schema.segments).values(name=cut.segment, planned_to=cut.stop, last_plan=plan.n)
+                )
+
+    def progress(self) -> dict[str, tuple[int, int]]:
+        """(planned_to, last plan) of every segment that is not published."""
+        with self._reading() as connection:
+            rows = connection.execute(select(schema.segments).where(schema.segments.c.published_us.is_(None)))
+            return {row.name: (row.planned_to, row.last_plan) for row in rows}
+
+    def mark_published(self, segment: str, now_us: int) -> None:
+        """Note that a segment is in the raw layer and its hot copy is gone."""
+        with self._writing() as connection:
+            connection.execute(
+                update(schema.segments).where(schema.segments.c.name == segment).values(published_us=now_us)
+            )
+
+    def amend(self, segment: str, offset: int, event_id: str, reason: str, now_us: int) -> bool:
+        """Write a verdict on one frame; False when it has one already."""
+        try:
+            with self._writing() as connection:
+                connection.execute(
+                    insert(schema.amendments).values(
+                        segment=segment, offset=offset, event_id=event_id, reason=reason, created_us=now_us
+                    )
+                )
+        except IntegrityError:
+            return False
+        return True
+
+    def amendments(self, segments: Iterable[str] | None = None) -> Amendments:
+        """The verdicts on frames of these segments, of all when None."""
+        query = select(schema.amendments)
+        if segments is not None:
+            query = query.where(schema.amendments.c.segment.in_(list(segments)))
+        corrupt: set[tuple[str, int]] = set()
+        crashed: set[tuple[str, int]] = set()
+        with self._reading() as connection:
+            for row in connection.execute(query):
+                (corrupt if row.reason == "frame_corrupt" else crashed).add((row.segment, row.offset))
+        return Amendments(frozenset(corrupt), frozenset(crashed))
+
+
+def _unavailable(error: DBAPIError) -> Unavailable:
+    # The driver's words without the statement and its values.
+    cause = str(error.orig) if error.orig is not None else type(error).__name__
+    return Unavailable("the control database does not answer", hint="check its disk; waiting", cause=cause)

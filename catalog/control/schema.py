@@ -1,0 +1,114 @@
+"""Tables of the control database, and how it is opened. The statements run on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Engine,
+    ForeignKey,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    create_engine,
+    event,
+    insert,
+    select,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.pool import NullPool
+
+from catalog.errors import WrongVersion
+
+VERSION = 1
+BUSY_MS = 20_000
+
+metadata = MetaData()
+
+schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("bundle", Text, nullable=False),
+    Column("code_version", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("received", Text, nullable=False),
+    Column("chain", Text, nullable=False),
+)
+
+ranges = Table(
+    "ranges",
+    metadata,
+    Column("n", BigInteger, ForeignKey("plans.n"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("segment", Text, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("stop", BigInteger, nullable=False),
+    Column("frames", BigInteger, nullable=False),
+    PrimaryKeyConstraint("n", "position"),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("planned_to", BigInteger, nullable=False),
+    Column("last_plan", BigInteger, nullable=False),
+    Column("published_us", BigInteger),
+)
+
+amendments = Table(
+    "amendments",
+    metadata,
+    Column("segment", Text, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("segment", "offset"),
+)
+
+
+def open_control(url: str) -> Engine:
+    """Open the control database at a SQLAlchemy URL, creating its tables on first use.
+
+    Raises WrongVersion when another version of the product wrote it.
+    """
+    engine = create_engine(url, poolclass=NullPool)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _configure_sqlite)
+    metadata.create_all(engine, checkfirst=True)
+    with engine.begin() as connection:
+        found = connection.scalar(select(schema_version.c.version))
+    if found is None:
+        try:
+            with engine.begin() as connection:
+                connection.execute(insert(schema_version).values(version=VERSION))
+        except IntegrityError:
+            pass  # another process opened the same new home at the same moment
+    elif found != VERSION:
+        raise WrongVersion(
+            "control database of another version", hint="use the version that wrote it", found=found
+        )
+    return engine
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a control database kept in one file."""
+    return f"sqlite:///{path}"
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()

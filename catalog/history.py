@@ -1,0 +1,55 @@
+"""Envelopes wherever they are now: in the log while it is hot, in the raw layer afterwards."""
+
+from __future__ import annotations
+
+from catalog.control.plans import Amendments, Plan
+from catalog.envelope import Located
+from catalog.errors import CorruptFrame
+from catalog.log.port import Log
+from catalog.raw import Raw
+
+
+class History:
+    """Reads the frames that a plan cut, for its first decision or any later one."""
+
+    def __init__(self, log: Log, raw: Raw) -> None:
+        self._log = log
+        self._raw = raw
+
+    def frames(self, plan: Plan, amendments: Amendments) -> list[Located]:
+        """The frames of a plan, in its order. Raises CorruptFrame for what neither place can give."""
+        found: list[Located] = []
+        for cut in plan.ranges:
+            found += self._read(cut.segment, cut.start, cut.stop, amendments.given_up(cut.segment))
+        expected = sum(cut.frames for cut in plan.ranges)
+        if len(found) != expected:
+            raise CorruptFrame(
+                "a plan's frames are not all there any more",
+                hint="run `beejan verify` to see which",
+                plan=plan.n,
+                expected=expected,
+                found=len(found),
+            )
+        return found
+
+    def _read(self, segment: str, start: int, stop: int, given_up: frozenset[int]) -> list[Located]:
+        try:
+            return self._log.read(segment, start, stop, given_up)
+        except LookupError:
+            pass  # published since: the raw files were there before the segment went
+        try:
+            return self._raw.read(segment, start, stop)
+        except LookupError:
+            raise CorruptFrame(
+                "a segment is neither in the log nor in the raw layer",
+                hint="restore it from a backup",
+                segment=segment,
+                offset=start,
+            ) from None
+
+    def remains(self, segment: str, offset: int) -> bytes:
+        """The bytes left of a frame nobody can read."""
+        try:
+            return self._log.raw_bytes(segment, offset)
+        except LookupError:
+            return self._raw.remains(segment, offset)

@@ -1,0 +1,59 @@
+"""Proof at start-up that this catalog and library refuse a stale commit, with these very settings."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+from pyiceberg.table import Table
+
+from catalog.errors import CommitConflict, UnsafeStore
+from catalog.lake.store import Store
+from catalog.lake.swap import SNAPSHOT_SEQ, swap
+from catalog.tables import Column, TableSpec
+
+
+def prove_guard(store: Store) -> None:
+    """Let one committer overtake another on a table of its own, which is dropped again.
+
+    Raises UnsafeStore when the overtaken one gets through, with rows or without. A crash leaves a small
+    table in `ops` that nobody reads.
+    """
+    spec = TableSpec(
+        name=f"ops.self_test_{secrets.token_hex(8)}",
+        columns=(Column("plan", "long", True, "any number"),),
+        partition_by=(),
+        version=1,
+    )
+    none = spec.arrow_schema.empty_table()
+    one = pa.table({"plan": [1]}, schema=spec.arrow_schema)
+    store.ensure(spec)
+    stale = store.load(spec.name)
+    try:
+        _append(store.load(spec.name), none)
+        for rows in (none, one):
+            _refused(stale, rows)
+    finally:
+        store.drop(spec.name)
+        shutil.rmtree(Path(stale.location()), ignore_errors=True)
+
+
+def _append(table: Table, rows: pa.Table) -> None:
+    transaction = table.transaction()
+    transaction.append(rows, snapshot_properties={SNAPSHOT_SEQ: "0"})
+    transaction.set_properties({"beejan.self_test": "1"})
+    swap(transaction)
+
+
+def _refused(stale: Table, rows: pa.Table) -> None:
+    try:
+        _append(stale, rows)
+    except CommitConflict:
+        return
+    raise UnsafeStore(
+        "the catalog accepted a stale commit",
+        hint="two committers would both write plan n: use the pinned pyiceberg and its SQL catalog",
+        rows=rows.num_rows,
+    )

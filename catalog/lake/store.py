@@ -1,0 +1,209 @@
+"""Opening the lake: its catalog, its tables and the settings that the commit protocol relies on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table, TableProperties
+from pyiceberg.transforms import IdentityTransform
+from pyiceberg.types import (
+    BinaryType,
+    DateType,
+    DoubleType,
+    IcebergType,
+    ListType,
+    LongType,
+    NestedField,
+    StringType,
+    TimestamptzType,
+)
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from catalog.errors import Unavailable, UnsafeStore, WrongVersion
+from catalog.lake.fileio import SyncedFileIO, sync_folder
+from catalog.tables import TABLES, TableSpec, Type
+
+CATALOG_NAME = "lake"
+SPEC_VERSION = "beejan.spec_version"
+BUSY_MS = 30_000
+FILE_IO = f"{SyncedFileIO.__module__}.{SyncedFileIO.__qualname__}"
+
+TABLE_PROPERTIES = {
+    # Without merging, every commit adds a manifest and planning slows with each of them; small targets
+    # keep one merge short.
+    TableProperties.MANIFEST_MERGE_ENABLED: "true",
+    TableProperties.MANIFEST_MIN_MERGE_COUNT: "20",
+    TableProperties.MANIFEST_TARGET_SIZE_BYTES: "65536",
+    TableProperties.METADATA_PREVIOUS_VERSIONS_MAX: "10",
+    TableProperties.METADATA_DELETE_AFTER_COMMIT_ENABLED: "true",
+    TableProperties.PARQUET_COMPRESSION: "zstd",
+    # Bounds are kept where reading prunes by them: plan by plan, and by time.
+    TableProperties.DEFAULT_WRITE_METRICS_MODE: "none",
+    f"{TableProperties.METRICS_MODE_COLUMN_CONF_PREFIX}.plan": "full",
+    f"{TableProperties.METRICS_MODE_COLUMN_CONF_PREFIX}.event_time": "full",
+}
+
+_TYPES: dict[Type, IcebergType] = {
+    "string": StringType(),
+    "long": LongType(),
+    "double": DoubleType(),
+    "date": DateType(),
+    "timestamptz": TimestamptzType(),
+    "binary": BinaryType(),
+}
+
+T = TypeVar("T")
+
+
+def disable_retries() -> None:
+    """Switch the library's own commit retry off for this process.
+
+    A retry appends on top of whoever was faster, so both would have committed plan n. As a stored table
+    property it would bind other engines' maintenance too.
+    """
+    TableProperties.COMMIT_NUM_RETRIES_DEFAULT = 0
+
+
+class Store:
+    """An Iceberg catalog in a SQL database, its tables present and loaded afresh on every `load`."""
+
+    def __init__(self, catalog_uri: str, warehouse: Path) -> None:
+        """Open, and create what is missing; two processes may do so at once.
+
+        Raises WrongVersion for a table of another version, UnsafeStore when files would not be synced.
+        """
+        disable_retries()
+        self._uri = catalog_uri
+        self._properties = {"uri": catalog_uri, "warehouse": str(warehouse), "py-io-impl": FILE_IO}
+        warehouse.mkdir(parents=True, exist_ok=True)
+        sync_folder(warehouse.parent)
+        self._catalog = _twice(self._connect)
+        for spec in TABLES.values():
+            _check_version(spec, self.ensure(spec))
+        sync_folder(warehouse.parent)
+
+    def load(self, name: str) -> Table:
+        """The table as the catalog names it now. Raises Unavailable when the catalog does not answer."""
+        for attempt in range(3):
+            try:
+                table = self._catalog.load_table(name)
+            except FileNotFoundError as error:
+                # Commits since we read the pointer removed the metadata it named: read it again.
+                if attempt == 2:
+                    raise Unavailable("the table's metadata file is gone", table=name) from error
+            except SQLAlchemyError as error:
+                raise Unavailable("the catalog does not answer", hint="wait and retry", table=name) from error
+            else:
+                break
+        if not isinstance(table.io, SyncedFileIO):
+            raise UnsafeStore(
+                "the table's files are not synced before they are named",
+                hint="remove the property py-io-impl from the table",
+                table=name,
+            )
+        # On the loaded copy only: a stored property of that name would bring the retries back.
+        table.metadata.properties[TableProperties.COMMIT_NUM_RETRIES] = "0"
+        return table
+
+    def reconnect(self) -> None:
+        """Forget every connection: one whose commit was refused may still read its own uncommitted row."""
+        self._catalog.engine.dispose()
+        self._catalog.engine = _engine(self._uri)
+
+    def ensure(self, spec: TableSpec) -> Table:
+        """The table of `spec`, created when missing."""
+        try:
+            return self.load(spec.name)
+        except NoSuchTableError:
+            _twice(partial(self._catalog.create_namespace_if_not_exists, spec.name.partition(".")[0]))
+            properties = TABLE_PROPERTIES | {SPEC_VERSION: str(spec.version)}
+            with suppress(TableAlreadyExistsError):  # by another process, a moment ago
+                self._catalog.create_table(
+                    spec.name, _schema(spec), partition_spec=_partitions(spec), properties=properties
+                )
+            return self.load(spec.name)
+
+    def drop(self, name: str) -> None:
+        """Forget a table; its files stay."""
+        self._catalog.drop_table(name)
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._catalog.close()
+
+    def _connect(self) -> SqlCatalog:
+        engine = _engine(self._uri)
+        if engine.dialect.name == "sqlite":
+            with engine.connect() as connection:
+                # Kept in the file: with a rollback journal, an open reader makes a commit fail.
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        catalog = SqlCatalog(CATALOG_NAME, **self._properties)
+        catalog.engine.dispose()
+        catalog.engine = engine
+        return catalog
+
+
+def _engine(uri: str) -> Engine:
+    engine = create_engine(uri, poolclass=NullPool)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _configure_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _twice(make: Callable[[], T]) -> T:
+    """Create something another process may be creating: the second attempt finds it there."""
+    try:
+        return make()
+    except (OperationalError, IntegrityError, NamespaceAlreadyExistsError):
+        return make()
+
+
+def _check_version(spec: TableSpec, table: Table) -> None:
+    found = table.properties.get(SPEC_VERSION, "none")
+    if found != str(spec.version):
+        raise WrongVersion(
+            "the table was made by another version",
+            hint="run the version that made it, or migrate the table",
+            table=spec.name,
+            found=found,
+            known=spec.version,
+        )
+
+
+def _schema(spec: TableSpec) -> Schema:
+    """Field ids by position, from 1; those of list elements follow."""
+    fields, element_id = [], len(spec.columns)
+    for position, column in enumerate(spec.columns, start=1):
+        if column.type == "list<long>":
+            element_id += 1
+            kind: IcebergType = ListType(element_id, LongType(), element_required=True)
+        else:
+            kind = _TYPES[column.type]
+        fields.append(NestedField(position, column.name, kind, required=column.required, doc=column.meaning))
+    return Schema(*fields)
+
+
+def _partitions(spec: TableSpec) -> PartitionSpec:
+    position = {column.name: index for index, column in enumerate(spec.columns, start=1)}
+    return PartitionSpec(
+        *(
+            PartitionField(position[name], 1000 + index, IdentityTransform(), name)
+            for index, name in enumerate(spec.partition_by)
+        )
+    )

@@ -1,0 +1,226 @@
+"""Turns of the sequencer's loop between two commits: compact, expire, remove what nothing names.
+
+Each is one call, safe to repeat, and none changes a property. Another writer in between makes a turn
+raise CommitConflict with nothing lost; the next turn does its work.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.io.pyarrow import ArrowScan, _dataframe_to_data_files
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import FileScanTask, Table
+from pyiceberg.table.update.snapshot import ExpireSnapshots
+
+from catalog import failpoints
+from catalog.clock import EPOCH
+from catalog.errors import NotDurable, Stopped, UnsafeStore
+from catalog.lake.commit import COMMIT_SEQ, Lake
+from catalog.lake.read import ROW_ORDER, planned
+from catalog.lake.swap import SNAPSHOT_SEQ, publish, swap
+from catalog.lake.unreferenced import GRACE_US, Unreferenced
+from catalog.tables import TABLES
+
+TURN = "beejan.turn"
+KEEP_SNAPSHOTS = 10
+SMALL_BYTES = 32 << 20
+"""A file below this size is worth merging."""
+MERGE_BYTES = 256 << 20
+MERGE_FILES = 200
+"""At most this much of one partition is merged in one turn: it is held in memory, and commits wait."""
+
+
+class Compacted(NamedTuple):
+    """What a compaction replaced by what, and the number of rows in both."""
+
+    event_date: date | None
+    files_before: int
+    files_after: int
+    rows: int
+
+
+class Swept(NamedTuple):
+    """Files found to be named by nothing, and how many found earlier were deleted."""
+
+    unreferenced: int
+    deleted: int
+
+
+def compact(lake: Lake, table: str, before: date, min_files: int = 8) -> Compacted | None:
+    """Merge the small files of the oldest closed day (event_date < `before`), one snapshot for all.
+
+    A day is due when one of its partitions has `min_files` small files; a table without days is always
+    closed. None when nothing is due. Raises Stopped where files do not hold the rows they should.
+    """
+    # 1. One load is the base of the swap and the list of what to merge.
+    base = lake.store.load(table)
+    day, groups = _due(base, before, min_files)
+    if not groups:
+        return None
+    transaction = base.transaction()
+    marks = {SNAPSHOT_SEQ: base.properties.get(COMMIT_SEQ, "0"), TURN: "compact"}
+    overwrite = transaction.update_snapshot(snapshot_properties=marks).overwrite()
+    files_after, row_count, numbers = 0, 0, itertools.count()
+    try:
+        # 2. Partition by partition: read, sort, write, count.
+        for tasks in groups:
+            merged = _merged(base, tasks)
+            written = list(
+                _dataframe_to_data_files(base.metadata, merged, base.io, overwrite.commit_uuid, numbers)
+            )
+            _hold(table, merged.num_rows, sum(file.record_count for file in written))
+            for task in tasks:
+                overwrite.delete_data_file(task.file)
+            for file in written:
+                overwrite.append_data_file(file)
+            files_after, row_count = files_after + len(written), row_count + merged.num_rows
+        # 3. Manifests.
+        overwrite.commit()
+    except OSError as error:
+        raise NotDurable("files could not be merged", hint="check the disk", table=table) from error
+    # 4. The swap. The files before stay for the snapshots before.
+    swap(transaction, staged="compact.staged", swapped="compact.swapped")
+    return Compacted(day, sum(map(len, groups)), files_after, row_count)
+
+
+def expire(lake: Lake, table: str, now_us: int, keep: int = KEEP_SNAPSHOTS, grace_us: int = GRACE_US) -> int:
+    """Forget all but the newest `keep` snapshots; their number. Then delete files that are due.
+
+    The files only they named stay: `sweep_orphans` finds them, and `grace_us` later they are deleted.
+    """
+    # 1. By sequence number: clocks of two machines may disagree.
+    base = lake.store.load(table)
+    newest_first = sorted(base.snapshots(), key=lambda each: each.sequence_number or 0, reverse=True)
+    heads = {ref.snapshot_id for ref in base.refs().values()}
+    old = [each.snapshot_id for each in newest_first[keep:] if each.snapshot_id not in heads]
+    # 2. The swap. No snapshot is added, and none is needed: expiring twice changes nothing.
+    if old:
+        transaction = base.transaction()
+        ExpireSnapshots(transaction).by_ids(old).commit()
+        publish(transaction, swapped="expire.swapped")
+    # 3. Files proven unreferenced long enough ago.
+    Unreferenced(_folder(base)).delete_due(now_us, grace_us)
+    failpoints.hit("expire.deleted")
+    return len(old)
+
+
+def sweep_orphans(lake: Lake, table: str, now_us: int, grace_us: int = GRACE_US) -> Swept:
+    """Find the files that nothing names, by order and not by age, and delete those found long enough ago.
+
+    A file listed before the head moved and named by nothing after it belongs to no commit that can still
+    succeed: whoever staged it started from the head before, and the catalog will refuse them.
+    """
+    # 1. List.
+    folder = _folder(lake.store.load(table))
+    listed = set(_listed(folder))
+    failpoints.hit("orphans.listed")
+    # 2. Move the head: from here on, whatever was staged before can only fail.
+    base = lake.store.load(table)
+    transaction = base.transaction()
+    marks = {SNAPSHOT_SEQ: base.properties.get(COMMIT_SEQ, "0"), TURN: "orphans"}
+    try:
+        transaction.append(TABLES[table].arrow_schema.empty_table(), snapshot_properties=marks)
+    except OSError as error:
+        raise NotDurable("files could not be written", hint="check the disk", table=table) from error
+    swap(transaction, swapped="orphans.moved")
+    # 3. What the new head and every retained snapshot do not name.
+    unreferenced = listed - _referenced(lake.store.load(table), folder)
+    notes = Unreferenced(folder)
+    notes.note(unreferenced, now_us)
+    # 4. Queries may still be reading what expired a moment ago.
+    deleted = notes.delete_due(now_us, grace_us)
+    failpoints.hit("orphans.deleted")
+    return Swept(len(unreferenced), deleted)
+
+
+def _due(table: Table, before: date, min_files: int) -> tuple[date | None, list[list[FileScanTask]]]:
+    """The oldest closed day that is worth it, and its small files by partition."""
+    days: dict[date | None, dict[object, list[FileScanTask]]] = defaultdict(lambda: defaultdict(list))
+    for task in planned(table):
+        if task.file.file_size_in_bytes < SMALL_BYTES:
+            days[_day(table, task.file)][task.file.partition].append(task)
+    for day in sorted(days, key=lambda each: each or date.min):
+        groups = days[day].values()
+        if (day is None or day < before) and max(map(len, groups)) >= min_files:
+            return day, [part for tasks in groups if len(part := _bounded(tasks)) > 1]
+    return None, []
+
+
+def _bounded(tasks: list[FileScanTask]) -> list[FileScanTask]:
+    """The smallest ones first: merging is worth most there."""
+    tasks = sorted(tasks, key=lambda task: task.file.file_size_in_bytes)[:MERGE_FILES]
+    sizes = itertools.accumulate(task.file.file_size_in_bytes for task in tasks)
+    return [task for task, total in zip(tasks, sizes, strict=True) if total <= MERGE_BYTES]
+
+
+def _day(table: Table, file: DataFile) -> date | None:
+    for position, field in enumerate(table.specs()[file.spec_id].fields):
+        if field.name == "event_date":
+            return EPOCH.date() + timedelta(days=file.partition[position])
+    return None
+
+
+def _merged(table: Table, tasks: list[FileScanTask]) -> pa.Table:
+    name = ".".join(table.name())
+    schema = TABLES[name].arrow_schema
+    try:
+        scan = ArrowScan(table.metadata, table.io, table.schema(), AlwaysTrue())
+        found = scan.to_table(tasks).select(schema.names).cast(schema)
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise Stopped(
+            "a data file cannot be read", hint="run `beejan verify` to see which", table=name
+        ) from error
+    _hold(name, sum(task.file.record_count for task in tasks), found.num_rows)
+    order = [(column, "ascending") for column in ROW_ORDER if column in schema.names]
+    return found.sort_by(order)
+
+
+def _hold(table: str, expected: int, found: int) -> None:
+    """Merging must not launder a file that lost rows: its count would become the truth."""
+    if found != expected:
+        raise Stopped(
+            "files do not hold the rows they were committed with",
+            hint="run `beejan verify` to see which, and restore them",
+            table=table,
+            expected=expected,
+            found=found,
+        )
+
+
+def _folder(table: Table) -> Path:
+    return Path(table.location().removeprefix("file://"))
+
+
+def _listed(folder: Path) -> Iterator[str]:
+    for part in ("data", "metadata"):
+        for parent, _, names in os.walk(folder / part):
+            yield from (os.path.join(parent, name) for name in names)  # noqa: PTH118 many, as text
+
+
+def _referenced(table: Table, folder: Path) -> set[str]:
+    """Every file that the head or a retained snapshot names."""
+    metadata = table.metadata
+    named = {table.metadata_location, *(entry.metadata_file for entry in metadata.metadata_log)}
+    named |= {each.statistics_path for each in metadata.statistics}
+    named |= {each.statistics_path for each in metadata.partition_statistics}
+    for snapshot in metadata.snapshots:
+        named.add(snapshot.manifest_list)
+        for manifest in snapshot.manifests(table.io):
+            if manifest.manifest_path not in named:
+                named.add(manifest.manifest_path)
+                entries = manifest.fetch_manifest_entry(table.io, discard_deleted=True)
+                named |= {entry.data_file.file_path for entry in entries}
+    paths = {path.removeprefix("file://") for path in named}
+    if strangers := [path for path in paths if not Path(path).is_relative_to(folder)]:
+        # Named in a way we cannot match with the listing, its file might be taken for an orphan.
+        raise UnsafeStore("a table's file lies elsewhere", hint="move it back", file=strangers[0])
+    return paths

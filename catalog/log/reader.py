@@ -1,0 +1,129 @@
+"""Reading one segment: walk its frames, tell bad ones, find the next readable frame behind them.
+
+Knows bytes at offsets, not files: any backend that can read a range can use it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple
+
+from catalog.envelope import Located
+from catalog.errors import CorruptFrame
+from catalog.log.frames import FRAME_BYTES, Codec, channel_of, decode_body
+from catalog.log.port import NO_CHANNEL, Scan
+
+_WINDOW_BYTES = 1024 * 1024
+
+
+class Bad(NamedTuple):
+    """Something durable that cannot be read as it was written: `what` is header, frame, footer or durable."""
+
+    segment: str
+    offset: int
+    what: str
+
+
+def corrupt(segment: str, offset: int) -> CorruptFrame:
+    """The error that stops a segment, with what a person can do about it."""
+    hint = f"look with `beejan verify`; `beejan log quarantine {segment} {offset}` gives the frame up"
+    return CorruptFrame("durable bytes cannot be read", hint=hint, segment=segment, offset=offset)
+
+
+class SegmentReader:
+    """The frames of one segment; `read(offset, size)` gives its bytes, fewer at its end."""
+
+    def __init__(self, segment: str, codec: Codec, read: Callable[[int, int], bytes]) -> None:
+        self.segment = segment
+        self._codec = codec
+        self._read = read
+
+    def walk(self, start: int, end: int) -> Iterator[tuple[int, bytes | None]]:
+        """Offset and body of each frame in [start, end); None for a bad one, which ends where the next
+        readable frame begins."""
+        offset = start
+        while offset < end:
+            found, used = self._codec.split(self._read(offset, min(_WINDOW_BYTES, end - offset)))
+            for position, body in found:
+                yield offset + position, body
+            offset += used
+            if found:
+                continue
+            alone = self._frame(offset, end)
+            yield offset, alone
+            if alone is None:
+                offset = self.next_readable(offset + 1, end)
+            else:
+                offset += FRAME_BYTES + len(alone)
+
+    def _frame(self, offset: int, end: int) -> bytes | None:
+        size = self._codec.frame_size(self._read(offset, min(FRAME_BYTES, end - offset)))
+        if size is None or offset + size > end:
+            return None
+        found, _ = self._codec.split(self._read(offset, size))
+        return found[0][1] if found else None
+
+    def next_readable(self, offset: int, end: int) -> int:
+        """Where the first readable frame at or after `offset` begins; `end` when there is none before it."""
+        mark = self._codec.frame_mark
+        while offset < end:
+            window = self._read(offset, min(_WINDOW_BYTES, end - offset))
+            position = window.find(mark)
+            while position >= 0:
+                if self._frame(offset + position, end) is not None:
+                    return offset + position
+                position = window.find(mark, position + 1)
+            if len(window) < _WINDOW_BYTES:
+                break
+            offset += len(window) - len(mark) + 1
+        return end
+
+    def scan(self, start: int, end: int, max_frames: int, given_up: AbstractSet[int]) -> Scan:
+        """As `port.Log.scan`, for the durable range that ends at `end`."""
+        channels: Counter[bytes] = Counter()
+        frames, stop, corrupt_at = 0, start, None
+        for offset, body in self.walk(start, end):
+            stop = offset
+            if frames == max_frames:
+                break
+            if offset in given_up:
+                channels[NO_CHANNEL.encode()] += 1
+            elif body is None:
+                corrupt_at = offset
+                break
+            else:
+                channels[channel_of(body)] += 1
+            frames += 1
+        else:
+            stop = max(start, end)
+        by_channel = {name.decode("ascii", "replace"): n for name, n in sorted(channels.items())}
+        return Scan(self.segment, start, stop, frames, by_channel, corrupt_at)
+
+    def read(self, start: int, stop: int, given_up: AbstractSet[int]) -> list[Located]:
+        """As `port.Log.read`."""
+        located = []
+        for offset, body in self.walk(start, stop):
+            if offset in given_up:
+                located.append(Located(self.segment, offset, None))
+                continue
+            if body is None:
+                raise corrupt(self.segment, offset)
+            try:
+                located.append(Located(self.segment, offset, decode_body(body)))
+            except ValueError as error:
+                raise corrupt(self.segment, offset) from error
+        return located
+
+    def salvage(self, start: int, end: int) -> tuple[list[Located], list[Bad]]:
+        """Everything readable in [start, end), and each frame that is not."""
+        located, bad = [], []
+        for offset, body in self.walk(start, end):
+            try:
+                if body is None:
+                    raise ValueError("not a frame")
+                located.append(Located(self.segment, offset, decode_body(body)))
+            except ValueError:
+                bad.append(Bad(self.segment, offset, "frame"))
+        return located, bad

@@ -1,0 +1,180 @@
+"""The appending end, whatever it appends to: groups, back-pressure, and who is told what.
+
+A group is what arrived while the flush before it was under way: no timer, so a lone request waits for
+one flush and a crowd shares one. Flushes run one at a time in a thread of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple, Protocol
+
+from catalog.envelope import Envelope
+from catalog.errors import NotDurable
+from catalog.log.frames import encode_body
+
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class WriterConfig:
+    """When a writer begins a new segment, and where it stops taking more."""
+
+    segment_bytes: int = 64 * _MIB
+    """A segment that would grow past this is sealed first."""
+    segment_age_s: float = 60.0
+    """A segment older than this is sealed at the next group or `roll_if_old`."""
+    min_free_bytes: int = 256 * _MIB
+    """With less room than this on the disk nothing is taken."""
+    queue_bytes: int = 64 * _MIB
+    """How much may wait to become durable before `append` waits to be let in."""
+
+
+class Sink(Protocol):
+    """Where groups go. Called from one thread; after an error it starts afresh with the next group."""
+
+    def flush(self, bodies: list[bytes]) -> None:
+        """Return once the bodies are durable, in order; any error means none may be acknowledged."""
+        ...
+
+    def roll_if_old(self) -> None:
+        """Seal the segment when its age is over the limit."""
+        ...
+
+    def close(self) -> None:
+        """Seal the segment."""
+        ...
+
+
+class _Waiting(NamedTuple):
+    bodies: list[bytes]
+    size: int
+    durable: asyncio.Future[None]
+
+
+class GroupWriter:
+    """A `port.Writer` over a sink; belongs to one event loop and one process."""
+
+    def __init__(self, sink: Sink, queue_bytes: int) -> None:
+        self._sink = sink
+        self._queue_bytes = queue_bytes
+        self._queue: list[_Waiting] = []
+        self._held_bytes = 0
+        self._turn = asyncio.Lock()
+        self._freed = asyncio.Event()
+        self._draining: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log-flush")
+        self._pid = os.getpid()
+        self._is_healthy = True
+        self._is_closed = False
+
+    @property
+    def healthy(self) -> bool:
+        """False after a failure, until a group has got through again."""
+        return self._is_healthy
+
+    async def append(self, envelopes: Sequence[Envelope]) -> None:
+        """Return once every envelope is durable, in order.
+
+        Waits while too much is waiting already. Raises NotDurable: none of them may be acknowledged (they
+        may still turn up in the log), as when the caller was cancelled; BadInput: none was taken.
+        """
+        self._require_open()
+        bodies = [encode_body(envelope) for envelope in envelopes]
+        if not bodies:
+            return
+        size = sum(map(len, bodies))
+        async with self._turn:  # in the order they came: a large one is not overtaken for ever
+            while self._held_bytes and self._held_bytes + size > self._queue_bytes:
+                self._freed.clear()
+                await self._freed.wait()
+            waiting = _Waiting(bodies, size, asyncio.get_running_loop().create_future())
+            self._held_bytes += size
+            self._queue.append(waiting)
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._drain())
+        await waiting.durable
+
+    async def roll_if_old(self) -> None:
+        """Seal the segment when its age is over the limit. Raises NotDurable as `close` does."""
+        self._require_open()
+        await self._seal(self._sink.roll_if_old)
+
+    async def close(self) -> None:
+        """Flush what waits, seal the segment and release it.
+
+        Raises NotDurable when it cannot be sealed: what was acknowledged is safe, recovery will seal it.
+        """
+        if self._is_closed:
+            return
+        self._require_open()
+        self._is_closed = True
+        async with self._turn:  # behind everyone who waits to be let in
+            draining = self._draining
+        if draining is not None:
+            await asyncio.wait({draining})
+        try:
+            await self._seal(self._sink.close)
+        finally:
+            self._thread.shutdown(wait=False)
+
+    def _require_open(self) -> None:
+        if os.getpid() != self._pid:
+            raise NotDurable("a writer does not survive a fork", hint="open a writer in the child process")
+        if self._is_closed:
+            raise NotDurable("the writer is closed", hint="send it again to a running instance")
+
+    async def _drain(self) -> None:
+        while self._queue:
+            group, self._queue = self._queue, []
+            bodies = [body for one in group for body in one.bodies]
+            failure = await self._in_thread(partial(self._sink.flush, bodies))
+            if failure is not None:
+                group, self._queue = group + self._queue, []
+            self._settle(group, failure)
+        self._draining = None
+
+    def _settle(self, group: list[_Waiting], failure: Exception | None) -> None:
+        self._is_healthy = failure is None
+        self._held_bytes -= sum(one.size for one in group)
+        self._freed.set()
+        for one in group:
+            if one.durable.done():  # its caller was cancelled
+                continue
+            if failure is None:
+                one.durable.set_result(None)
+            else:
+                one.durable.set_exception(_not_durable(failure))
+
+    async def _seal(self, seal: Callable[[], None]) -> None:
+        failure = await self._in_thread(seal)
+        if failure is not None:
+            self._is_healthy = False
+            raise NotDurable(
+                "a segment could not be sealed",
+                hint="what it acknowledged is safe; recovery will seal it",
+                reason=str(failure),
+            ) from failure
+
+    async def _in_thread(self, work: Callable[[], None]) -> Exception | None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except Exception as error:  # noqa: BLE001 - whatever it was, everyone who waits must be told
+            return error
+        return None
+
+
+def _not_durable(failure: Exception) -> NotDurable:
+    """One error for each who waits: a raised one collects the trace of its own caller."""
+    if isinstance(failure, NotDurable):
+        error = NotDurable(failure.message, hint=failure.hint, **failure.fields)
+    else:
+        hint = "nothing was acknowledged: send it again; see whether the disk is full or failing"
+        error = NotDurable("the log could not be written", hint=hint, reason=str(failure))
+    error.__cause__ = failure
+    return error

@@ -1,0 +1,140 @@
+"""What the commands that look into a home are made of."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from actors.dedup.dedup import Dedup
+from actors.worker.worker import Worker
+from catalog.control.plans import Plan, PlanStore
+from catalog.errors import BadInput
+from catalog.ids import corrupt_frame_id
+from catalog.lake import read
+from catalog.tables import EVENTS, LEDGER
+from cluster.settings import Settings
+from cluster.wiring import Stores, dedup_config, open_stores, worker_config
+from pipelines.redecide import Redecision, redecide
+from pipelines.stages.signature import similarities
+from pipelines.status import COUNTED, SCAN_FRAMES, Ledger, ledger, status
+from pipelines.verify import Coverage, Ids, Report, stored, verify
+
+PLANS_AT_ONCE = 200
+SHOWN = (
+    *("segment", "offset", "plan", "disposition", "reason"),
+    *("linked_to", "similarity", "conflicts_with"),
+)
+
+
+def recorded(plans: PlanStore, upto: int) -> Iterator[Plan]:
+    """Every plan up to and with `upto`, in order."""
+    n = 0
+    while n < upto:
+        found = plans.after(n, min(PLANS_AT_ONCE, upto - n))
+        if not found:
+            return
+        yield from found
+        n = found[-1].n
+
+
+def verify_home(stores: Stores) -> Report:
+    """The table first: what is stored is read later and so holds at least what the table was made of."""
+    table = read.table_ids(stores.lake())
+    given_up = stores.plans.amendments().corrupt
+    ranges = [cut for plan in recorded(stores.plans, table.commit_seq) for cut in plan.ranges]
+    found = stored(stores.log, stores.raw)
+    return verify(found, Coverage(ranges), Ids(*table), given_up)
+
+
+def redecide_home(settings: Settings) -> Redecision:
+    """Decide with a memory of its own, which is removed afterwards."""
+    stores = open_stores(settings)
+    lake = stores.lake()
+    commit_seq = lake.head(EVENTS.name).commit_seq
+    scratch = stores.home.state / "redecide"
+    shutil.rmtree(scratch, ignore_errors=True)
+    memory = Dedup(replace(dedup_config(settings), state_dir=scratch), similarities)
+    try:
+        return redecide(
+            recorded(stores.plans, commit_seq),
+            lambda n: read.rows(lake, EVENTS.name, n, n),
+            Worker(worker_config(settings)).pure,
+            memory,
+        )
+    finally:
+        memory.close()
+        shutil.rmtree(scratch)
+
+
+def ledger_home(stores: Stores) -> Ledger:
+    """Three counts of the same events, held against each other."""
+    lake = stores.lake()
+    head = lake.head(EVENTS.name)
+    rows = read.rows(lake, LEDGER.name, 1, head.commit_seq)
+    recorded: dict[str, dict[str, int]] = {}
+    for row in rows.to_pylist():
+        counted = recorded.setdefault(row["channel"], {})
+        for column in COUNTED:
+            counted[column] = counted.get(column, 0) + row[column]
+    return ledger(head, recorded, read.counts(lake))
+
+
+def is_idle(settings: Settings) -> bool:
+    """Whether everything durable is planned, committed, counted, and published where it is sealed."""
+    stores = open_stores(settings)
+    lake = stores.lake()
+    found = status(stores.log, stores.plans, lake.head(EVENTS.name), stores.clock.now_us())
+    is_published = not any(segment.sealed for segment in stores.log.segments())
+    is_counted = lake.head(LEDGER.name).commit_seq == found.commit_seq
+    return not found.backlog_events and is_published and is_counted
+
+
+def find_event(stores: Stores, event_id: str) -> dict[str, Any]:
+    """Where an event is: committed in the table, pending in the log, or unknown."""
+    row = read.row(stores.lake(), event_id)
+    if row is not None:
+        values = row.values
+        return {
+            "event_id": event_id,
+            "state": "committed",
+            **{name: values[name] for name in SHOWN},
+            "commit": values["plan"],
+            "processed_at": values["processed_at"].isoformat(),
+            "data_file": row.data_file,
+        }
+    empty = {"plan": None, "commit": None, "data_file": None, "disposition": None, "reason": None}
+    progress = stores.plans.progress()
+    for segment in stores.log.segments():
+        found, _ = stores.log.salvage(segment.name)
+        for at in found:
+            if at.envelope is not None and at.envelope.event_id == event_id:
+                is_planned = at.offset < progress.get(segment.name, (0, 0))[0]
+                state = "planned" if is_planned else "pending"
+                where = {"segment": at.segment, "offset": at.offset}
+                return {"event_id": event_id, "state": state, **where, **empty}
+    return {"event_id": event_id, "state": "unknown", "segment": None, "offset": None, **empty}
+
+
+def give_up(stores: Stores, segment: str, offset: int) -> dict[str, Any]:
+    """Write a frame off. Raises BadInput for one that can be read, or that is not where a frame begins."""
+    progress = stores.plans.progress()
+    for listed in stores.log.segments():
+        if listed.name == segment:
+            start = progress.get(segment, (listed.start, 0))[0]
+            planned = start > offset
+            begin = listed.start if planned else start
+            before = stores.plans.amendments([segment]).given_up(segment)
+            scan = stores.log.scan(segment, begin, SCAN_FRAMES, before)
+            if scan.corrupt_at != offset:
+                raise BadInput(
+                    "no unreadable frame begins at this offset",
+                    hint="`beejan status` names the one that does",
+                    segment=segment,
+                    offset=offset,
+                )
+            event_id = corrupt_frame_id(segment, offset)
+            stores.plans.amend(segment, offset, event_id, "frame_corrupt", stores.clock.now_us())
+            return {"event_id": event_id, "segment": segment, "offset": offset, "reason": "frame_corrupt"}
+    raise BadInput("no such segment in the log", hint="`beejan status` names it", segment=segment)

@@ -1,0 +1,276 @@
+"""The `beejan` command: tables for people, one JSON document for programs, logs on standard error."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+import threading
+from contextlib import ExitStack
+from datetime import date, datetime
+from enum import StrEnum
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from catalog import failpoints
+from catalog.errors import BadInput, BeejanError, NotDurable, Permanent, Stopped
+from cluster import settings as settings_module
+from cluster.settings import BUNDLE, Settings
+
+OK, FINDING, USAGE, NOT_DURABLE, STOPPED = 0, 1, 2, 3, 4
+APPEND_LINES = 5_000
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+log_app = typer.Typer(no_args_is_help=True, help="The log.")
+app.add_typer(log_app, name="log")
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+class RuntimeName(StrEnum):
+    """How `run` runs."""
+
+    RAY = "ray"
+    PLAIN = "plain"
+
+
+def main() -> None:
+    """Run the command; errors become one line and an exit code."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        app(standalone_mode=True)
+    except BeejanError as error:
+        print(f"beejan: {error}", file=sys.stderr)  # noqa: T201 the one place that speaks to a person
+        sys.exit(exit_code(error))
+    except BrokenPipeError:
+        sys.exit(FINDING)
+
+
+def exit_code(error: BeejanError) -> int:
+    """What an error means to a script."""
+    if isinstance(error, NotDurable):
+        return NOT_DURABLE
+    if isinstance(error, Stopped):
+        return STOPPED
+    return USAGE if isinstance(error, Permanent) else FINDING
+
+
+def configured() -> Settings:
+    """The settings, with this process's failpoint armed."""
+    settings = settings_module.read()
+    failpoints.arm(settings.failpoint)
+    return settings
+
+
+@app.command()
+def append(file: Annotated[str, typer.Argument(help="A file of lines, or - for standard input.")]) -> None:
+    """Make events durable: a line {"channel", "source", "payload"} in, a receipt out, in the same order."""
+    settings = configured()
+    with ExitStack() as stack:
+        try:
+            lines = sys.stdin.buffer if file == "-" else stack.enter_context(Path(file).open("rb"))
+        except OSError as error:
+            raise BadInput("the file cannot be opened", hint=str(error.strerror), file=file) from None
+        asyncio.run(_append(settings, lines))
+
+
+async def _append(settings: Settings, lines: BinaryIO) -> None:
+    from cluster.wiring import open_log, writer_config
+    from pipelines.append import envelope, receipt
+
+    log, clock = open_log(settings)
+    writer = log.writer(writer_config(settings))
+    out, number = sys.stdout.buffer, 0
+    try:
+        while taken := list(islice(lines, APPEND_LINES)):
+            envelopes, bad = [], None
+            for line in taken:
+                number += 1
+                if not line.strip():
+                    continue
+                try:
+                    envelopes.append(envelope(line, number, BUNDLE, clock))
+                except BadInput as error:
+                    bad = error
+                    break
+            await writer.append(envelopes)
+            out.write(b"".join(receipt(stored) + b"\n" for stored in envelopes))
+            out.flush()
+            if bad is not None:
+                raise bad
+    finally:
+        await writer.close()
+
+
+@app.command()
+def run(
+    runtime: Annotated[RuntimeName, typer.Option(help="Ray actors, or one plain process.")] = RuntimeName.RAY,
+    until_idle: Annotated[
+        bool, typer.Option("--until-idle", help="End when everything durable is done.")
+    ] = False,
+) -> None:
+    """Plan, decide, commit and publish what is in the log. A second one on the same home waits its turn."""
+    from cluster.checks import is_idle
+
+    settings = configured()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if runtime is RuntimeName.PLAIN:
+        from cluster import plain as chosen
+    else:
+        from cluster import rayed as chosen  # type: ignore[no-redef]
+    chosen.run(settings, until_idle, stop.is_set, partial(is_idle, settings))
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """How far things are; exit code 4 when something waits for a person."""
+    from cluster.actors import living
+    from cluster.wiring import open_stores
+    from pipelines import status as reader
+
+    stores = open_stores(configured())
+    head = stores.lake().head("structured.events")
+    found = reader.status(stores.log, stores.plans, head, stores.clock.now_us())
+    stopped = [stop._asdict() for stop in found.stopped]
+    _show(found._asdict() | {"actors": living(stores.home), "stopped": stopped}, as_json)
+    if stopped:
+        raise typer.Exit(STOPPED)
+
+
+@app.command()
+def ledger(as_json: AsJson = False) -> None:
+    """received = accepted + duplicate + quarantined + redelivered; exit code 1 when it does not balance."""
+    from cluster.checks import ledger_home
+    from cluster.wiring import open_stores
+
+    found = ledger_home(open_stores(configured()))
+    if as_json:
+        _show(found._asdict(), as_json)
+    else:
+        columns = list(found.total)
+        rows = [[name, *map(str, row.values())] for name, row in found.by_channel.items()]
+        _table(["channel", *columns], [*rows, ["total", *map(str, found.total.values())]])
+        Console().print("balanced" if found.balanced else "NOT balanced", f"at commit {found.commit_seq}")
+    if not found.balanced:
+        raise typer.Exit(FINDING)
+
+
+@app.command()
+def verify(as_json: AsJson = False) -> None:
+    """Hold what is stored against what the table's files hold; exit code 1 for any difference."""
+    from cluster.checks import verify_home
+    from cluster.wiring import open_stores
+
+    report = verify_home(open_stores(configured()))
+    _show(report._asdict() | {"corrupt": [bad._asdict() for bad in report.corrupt]}, as_json)
+    if not report.ok:
+        raise typer.Exit(FINDING)
+
+
+@app.command()
+def redecide(as_json: AsJson = False) -> None:
+    """Decide every recorded plan again and compare with the table; exit code 1 for any difference."""
+    from cluster.checks import redecide_home
+
+    found = redecide_home(configured())
+    _show(found._asdict(), as_json)
+    if not found.ok:
+        raise typer.Exit(FINDING)
+
+
+@app.command()
+def replay(
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First event date.")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last event date.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send the raw layer's envelopes of these event dates through the door again."""
+    settings = configured()
+    asyncio.run(_replay(settings, first.date(), last.date(), dry_run, as_json))
+
+
+async def _replay(settings: Settings, first: date, last: date, dry_run: bool, as_json: bool) -> None:
+    from cluster.wiring import open_stores, writer_config
+    from pipelines import replay as reader
+
+    stores = open_stores(settings)
+    found = reader.files(stores.raw, first, last)
+    sent = 0
+    if not dry_run:
+        writer = stores.log.writer(writer_config(settings))
+        try:
+            for envelopes in reader.envelopes(stores.raw, first, last):
+                await writer.append(envelopes)
+                sent += len(envelopes)
+        finally:
+            await writer.close()
+    _show({"files": len(found), "events": sum(file.frames for file in found), "sent": sent}, as_json)
+
+
+@app.command()
+def event(event_id: Annotated[str, typer.Argument(help="32 hex digits.")], as_json: AsJson = False) -> None:
+    """Where one event is and what became of it; exit code 1 when nothing here knows it."""
+    from cluster.checks import find_event
+    from cluster.wiring import open_stores
+
+    if len(event_id) != 32 or not set(event_id) <= set("0123456789abcdef"):
+        raise BadInput("not an event id", hint="32 lower-case hex digits, as in the receipt")
+    found = find_event(open_stores(configured()), event_id)
+    _show(found, as_json)
+    if found["state"] == "unknown":
+        raise typer.Exit(FINDING)
+
+
+@log_app.command()
+def quarantine(segment: str, offset: int, as_json: AsJson = False) -> None:
+    """Give up a frame that cannot be read, so that its segment can go on; it becomes a quarantined row."""
+    from cluster.checks import give_up
+    from cluster.wiring import open_stores
+
+    _show(give_up(open_stores(configured()), segment, offset), as_json)
+
+
+@app.command(name="failpoints")
+def list_failpoints(as_json: AsJson = False) -> None:
+    """Where a process can be made to die, and what that leaves behind."""
+    points = [point._asdict() for point in failpoints.REGISTRY.values()]
+    if as_json:
+        _show(points, as_json)
+    else:
+        _table(["name", "step", "leaves"], [list(point.values()) for point in points])
+
+
+def _show(document: Any, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(document, default=str))
+    else:
+        _table(["", ""], [[name, _text(value)] for name, value in document.items()])
+
+
+def _text(value: Any) -> str:
+    shown = value if isinstance(value, str) else json.dumps(value, default=str)
+    return shown if len(shown) <= 2_000 else shown[:2_000] + " …"
+
+
+def _table(columns: list[str], rows: list[list[str]]) -> None:
+    table = Table(*columns, show_header=any(columns))
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

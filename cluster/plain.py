@@ -1,0 +1,22 @@
+"""The plain runtime: everything in one process, for small machines, fault tests and clocks that lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from actors.dedup.local import LocalDedup
+from actors.worker.local import LocalWorkers
+from cluster.home import Home
+from cluster.settings import Settings
+from cluster.wiring import Runtime, dedup_config, open_stores, worker_config
+from pipelines.stages.signature import similarities
+
+
+def run(
+    settings: Settings, until_idle: bool, stopping: Callable[[], bool], give_up: Callable[[], bool]
+) -> bool:
+    """Run the sequencer here; False when `give_up` ended the wait for another one."""
+    open_stores(settings)
+    workers = LocalWorkers(worker_config(settings), Home(settings.home).state / "deciding")
+    memory = LocalDedup(dedup_config(settings), similarities)
+    return Runtime(settings, workers, memory).run(until_idle, stopping, give_up)

@@ -1,0 +1,127 @@
+"""The Ray runtime: sequencer, memory and workers as named actors; this process watches over them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+
+from actors.dedup.actor import RayMemory
+from actors.dedup.dedup import Dedup
+from actors.sequencer.actor import SequencerActor
+from actors.worker.actor import RayWorkers, WorkerActor
+from catalog import failpoints
+from catalog.errors import BeejanError
+from cluster import actors
+from cluster.home import Home
+from cluster.settings import Settings
+from cluster.wiring import Runtime, dedup_config, open_stores, worker_config
+from pipelines.stages.signature import similarities
+
+OBJECT_STORE_BYTES = 256 << 20
+LOOK_S = 0.2
+NAMESPACE = "beejan"
+MEMORY = "dedup"
+
+log = logging.getLogger(__name__)
+
+
+def run(
+    settings: Settings, until_idle: bool, stopping: Callable[[], bool], give_up: Callable[[], bool]
+) -> bool:
+    """Run the sequencer under Ray, here, until it ends; False when `give_up` ended the wait for another."""
+    open_stores(settings)
+    actors.note(Home(settings.home), "driver")
+    start_ray(settings)
+    try:
+        *_kept, sequencer = start_actors(settings)
+        return _watch(sequencer, until_idle, stopping, give_up)
+    finally:
+        ray.shutdown()
+
+
+def start_ray(settings: Settings) -> None:
+    """A Ray of our own on this machine, with limits: one processor's worth of each actor."""
+    before = os.umask(0o077)  # Ray would let everybody read its token
+    try:
+        ray.init(
+            num_cpus=settings.flow_workers + 2,
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=False,
+            logging_level=logging.ERROR,
+            namespace=NAMESPACE,
+        )
+    finally:
+        os.umask(before)
+
+
+def start_actors(settings: Settings) -> tuple[Any, list[Any], Any]:
+    """Start memory, workers and sequencer; Ray restarts each that dies and repeats no call.
+
+    They live as long as their handles are held.
+    """
+    lasting: dict[str, Any] = {"max_restarts": -1, "max_task_retries": 0, "num_cpus": 1}
+    memory = ray.remote(_Memory).options(name=MEMORY, **lasting).remote(settings)
+    workers = [
+        ray.remote(_Worker).options(name=name, **lasting).remote(settings, name)
+        for name in _workers(settings)
+    ]
+    sequencer = ray.remote(SequencerActor).options(name="sequencer", max_concurrency=2, **lasting)
+    return memory, workers, sequencer.remote(partial(_build, settings))
+
+
+def _watch(
+    sequencer: Any, until_idle: bool, stopping: Callable[[], bool], give_up: Callable[[], bool]
+) -> bool:
+    running, told = sequencer.run.remote(until_idle, give_up), False
+    while True:
+        try:
+            return bool(ray.get(running, timeout=LOOK_S))
+        except GetTimeoutError:
+            if stopping() and not told:
+                sequencer.stop.remote()
+                told = True
+        except RayTaskError as failure:
+            if isinstance(failure.cause, BeejanError):
+                raise failure.cause from None
+            raise
+        except RayActorError:
+            # It comes back with nothing but its settings, and reads the rest from what is durable.
+            log.warning("the sequencer ended and is started again; nothing is lost")
+            if told:
+                sequencer.stop.remote()
+            running = sequencer.run.remote(until_idle, give_up)
+
+
+def _build(settings: Settings) -> Runtime:
+    """Runs in the sequencer's process, which finds the others by name: Ray could not restart an actor whose
+    arguments hold their handles."""
+    _enter(settings, "sequencer")
+    workers = [ray.get_actor(name) for name in _workers(settings)]
+    return Runtime(settings, RayWorkers(worker_config(settings), workers), RayMemory(ray.get_actor(MEMORY)))
+
+
+def _workers(settings: Settings) -> list[str]:
+    return [f"worker-{i}" for i in range(settings.flow_workers)]
+
+
+def _enter(settings: Settings, name: str) -> None:
+    failpoints.arm(settings.failpoint)
+    actors.note(Home(settings.home), name)
+
+
+class _Memory(Dedup):
+    def __init__(self, settings: Settings) -> None:
+        _enter(settings, MEMORY)
+        super().__init__(dedup_config(settings), similarities)
+
+
+class _Worker(WorkerActor):
+    def __init__(self, settings: Settings, name: str) -> None:
+        _enter(settings, name)
+        super().__init__(worker_config(settings))

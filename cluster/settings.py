@@ -1,0 +1,63 @@
+"""Every setting, listed once; the only reader of the environment."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from catalog.errors import BadInput
+
+BUNDLE = "core-1"
+_HOME = Path("beejan-home")
+
+
+def _setting(name: str, default: Any, meaning: str) -> Any:
+    return field(default=default, metadata={"name": name, "meaning": meaning})
+
+
+# ruff: noqa: RUF009  a dataclass field made by a function of ours is still a field
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says. Pickles, so that every actor runs under the same settings."""
+
+    home: Path = _setting("BEEJAN_HOME", _HOME, "folder of the log, the raw layer and the lake")
+    plan_rows: int = _setting("BEEJAN_PLAN_ROWS", 5_000, "frames that make a plan at once")
+    plan_age_s: float = _setting("BEEJAN_PLAN_AGE_S", 1.0, "seconds after which fewer frames make one too")
+    batch_rows: int = _setting(
+        "BEEJAN_BATCH_ROWS", 4_096, "frames a flow worker takes through a stage at once"
+    )
+    flow_workers: int = _setting("BEEJAN_FLOW_WORKERS", 1, "flow workers under the Ray runtime")
+    segment_bytes: int = _setting("BEEJAN_SEGMENT_BYTES", 64 << 20, "size at which a segment is sealed")
+    segment_age_s: float = _setting("BEEJAN_SEGMENT_AGE_S", 300.0, "age at which a segment is sealed")
+    min_free_bytes: int = _setting(
+        "BEEJAN_MIN_FREE_BYTES", 64 << 20, "free disk below which nothing is taken in"
+    )
+    checkpoint_plans: int = _setting("BEEJAN_CHECKPOINT_PLANS", 20, "commits between two checkpoints")
+    failpoint: str = _setting("BEEJAN_FAILPOINT", "", "name:action@hit, for fault tests")
+
+    @property
+    def code_version(self) -> str:
+        """The installed version of the product."""
+        return importlib.metadata.version("beejan")
+
+
+def read(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from environment variables. Raises BadInput for a value that cannot be one."""
+    given: dict[str, Any] = {}
+    for spec in fields(Settings):
+        name = spec.metadata["name"]
+        if name in environment:
+            kind = type(getattr(Settings, spec.name))
+            try:
+                given[spec.name] = kind(environment[name])
+            except ValueError:
+                raise BadInput(
+                    "not a value of this setting", hint=spec.metadata["meaning"], name=name
+                ) from None
+    return Settings(**given)

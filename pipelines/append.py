@@ -1,0 +1,86 @@
+"""The plainest door: a line becomes an envelope, and a receipt once it is durable."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from catalog import ids
+from catalog.clock import Clock
+from catalog.envelope import Envelope
+from catalog.errors import BadInput
+
+CONTRACT = "plain/1"
+CONTENT_TYPE = "application/json"
+_CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}")
+SOURCE_LENGTH = 200
+
+
+class Line(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """One line in: the payload's bytes are kept as they stand."""
+
+    channel: str
+    source: str
+    payload: msgspec.Raw
+
+
+class Receipt(msgspec.Struct, frozen=True, gc=False):
+    """What the sender gets back: a function of the event's id alone."""
+
+    event_id: str
+    id_origin: str
+
+
+class _Identified(msgspec.Struct, frozen=True, gc=False):
+    id: str = ""
+
+
+_line = msgspec.json.Decoder(Line)
+_identified = msgspec.json.Decoder(_Identified)
+
+
+def envelope(line: bytes, number: int, bundle: str, clock: Clock) -> Envelope:
+    """Wrap line `number` (from 1), unjudged. Raises BadInput where not even the envelope can be read."""
+    try:
+        found = _line.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # The library's message may quote the line.
+        raise BadInput(
+            "not a line of the form {channel, source, payload}",
+            hint="lines before this one are durable and have their receipts",
+            line=number,
+        ) from None
+    if not _CHANNEL.fullmatch(found.channel) or not 0 < len(found.source) <= SOURCE_LENGTH:
+        raise BadInput(
+            "channel or source is not a name",
+            hint="channel: lower-case letters, digits and _; source: 1 to 200 characters",
+            line=number,
+        )
+    payload = bytes(found.payload)
+    value = _provider_id(payload)
+    return Envelope(
+        event_id=ids.event_id(found.source, "provider", value) if value else ids.minted_id(found.source),
+        id_origin="provider" if value else "minted",
+        channel=found.channel,
+        source=found.source,
+        received_us=clock.now_us(),
+        contract=CONTRACT,
+        bundle=bundle,
+        content_type=CONTENT_TYPE,
+        key_id="",
+        payload=payload,
+    )
+
+
+def _provider_id(payload: bytes) -> str:
+    """The payload's own id, empty when it brings none that can be used."""
+    try:
+        return _identified.decode(payload).id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+
+
+def receipt(stored: Envelope) -> bytes:
+    """The line that acknowledges a durable envelope."""
+    return msgspec.json.encode(Receipt(stored.event_id, stored.id_origin))

@@ -1,0 +1,80 @@
+"""From hot segment to raw files: a committed segment moves to the raw layer, checked before it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from catalog.clock import Clock
+from catalog.control.plans import PlanStore
+from catalog.envelope import Located
+from catalog.errors import CorruptFrame
+from catalog.failpoints import hit
+from catalog.log.port import Log, Segment
+from catalog.raw import UNKNOWN_DATE, Entry, Raw
+from pipelines.stages.decode import event_date
+
+
+class Publisher:
+    """The sequencer's turn that publishes one segment, if there is one whose every frame is committed."""
+
+    def __init__(self, log: Log, raw: Raw, plans: PlanStore, clock: Clock) -> None:
+        self._log = log
+        self._raw = raw
+        self._plans = plans
+        self._clock = clock
+        self.stopped: dict[str, CorruptFrame] = {}
+        """Segments that cannot be published, and why."""
+
+    def turn(self, commit_seq: int, drain: bool) -> bool:
+        """Publish the next committed segment; True when there was one."""
+        del drain  # publication never waits for more
+        progress = self._plans.progress()
+        listed = {segment.name: segment for segment in self._log.segments()}
+        for name, (planned_to, last_plan) in progress.items():
+            if name in self.stopped or last_plan > commit_seq:
+                continue
+            segment = listed.get(name)
+            if segment is None:
+                return self._note(name)
+            if segment.sealed and planned_to >= segment.end:
+                return self._publish(segment)
+        return False
+
+    def _note(self, name: str) -> bool:
+        """A segment that left the log: a crash came between removing it and noting so."""
+        self._raw.manifest(name)
+        self._plans.mark_published(name, self._clock.now_us())
+        return True
+
+    def _publish(self, segment: Segment) -> bool:
+        given_up = self._plans.amendments([segment.name]).given_up(segment.name)
+        try:
+            # 1. The frames, in the log's order.
+            frames = self._log.read(segment.name, segment.start, segment.end, given_up)
+            entries = [self._entry(at) for at in frames]
+            # 2. Raw files, then the manifest that names them.
+            self._raw.write(segment.name, entries)
+            # 3. What was written is read back and compared, frame by frame.
+            self._verify(segment, frames)
+        except CorruptFrame as damage:
+            self.stopped[segment.name] = damage
+            return False
+        hit("publish.verified")
+        # 4. Only now the hot copy may go. 5. And is noted as gone.
+        self._log.delete(segment.name)
+        hit("publish.deleted")
+        return self._note(segment.name)
+
+    def _entry(self, at: Located) -> Entry:
+        if at.envelope is None:
+            return Entry(at, UNKNOWN_DATE, self._log.raw_bytes(at.segment, at.offset))
+        date = event_date(at.envelope)
+        return Entry(at, UNKNOWN_DATE if date is None else date.isoformat(), b"")
+
+    def _verify(self, segment: Segment, frames: Sequence[Located]) -> None:
+        if self._raw.read(segment.name) != list(frames):
+            raise CorruptFrame(
+                "raw files differ from the segment they were written from",
+                hint="the segment stays in the log; check the disk, then run again",
+                segment=segment.name,
+            )

@@ -1,0 +1,107 @@
+"""How far things are, read from what is durable: no running process is asked."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from catalog.control.plans import PlanStore
+from catalog.lake.commit import Head
+from catalog.log.port import Log
+from catalog.tables import OUTCOMES
+
+SCAN_FRAMES = 1 << 40
+COUNTED = ("received", *OUTCOMES)
+
+
+class Stop(NamedTuple):
+    """Something that waits for a person: what, where if it is one frame, and what to do."""
+
+    reason: str
+    segment: str | None
+    offset: int | None
+    hint: str
+
+
+class Status(NamedTuple):
+    """`planned` is the last plan; `backlog_events` are durable and not committed; `oldest_unplanned_s` is
+    the age of the oldest event that no plan has cut, None when there is none."""
+
+    commit_seq: int
+    planned: int
+    backlog_events: int
+    oldest_unplanned_s: float | None
+    stopped: list[Stop]
+
+
+class Ledger(NamedTuple):
+    """Received and outcomes, in all and by channel; `balanced` when three sources agree."""
+
+    commit_seq: int
+    balanced: bool
+    total: dict[str, int]
+    by_channel: dict[str, dict[str, int]]
+
+
+class Heads(Protocol):
+    """What status reads of the lake (`catalog.lake.commit.Lake`)."""
+
+    def head(self, table: str) -> Head: ...
+
+
+def status(log: Log, plans: PlanStore, head: Head, now_us: int) -> Status:
+    """Counts the backlog by scanning what no plan has cut."""
+    progress = plans.progress()
+    backlog, oldest_us, stopped = 0, None, list[Stop]()
+    for segment in log.segments():
+        start = progress.get(segment.name, (segment.start, 0))[0]
+        if start >= segment.end:
+            continue
+        given_up = plans.amendments([segment.name]).given_up(segment.name)
+        try:
+            scan = log.scan(segment.name, start, SCAN_FRAMES, given_up)
+            first = log.read(segment.name, start, scan.stop, given_up) if scan.frames else []
+        except LookupError:
+            continue  # published meanwhile
+        backlog += scan.frames
+        times = [at.envelope.received_us for at in first if at.envelope is not None]
+        oldest_us = min([*times, *([] if oldest_us is None else [oldest_us])], default=None)
+        if scan.corrupt_at is not None:
+            stopped.append(frame_stop(segment.name, scan.corrupt_at))
+    last = plans.last()
+    waiting = plans.after(head.commit_seq, max(last - head.commit_seq, 1))
+    backlog += sum(cut.frames for plan in waiting for cut in plan.ranges)
+    if plans.chain(head.commit_seq) != head.chain:
+        stopped.append(
+            Stop(
+                "the control database and the table tell different histories",
+                None,
+                None,
+                "bring back control.db, catalog.db and warehouse/ of the same moment",
+            )
+        )
+    age_s = None if oldest_us is None else round(max(0, now_us - oldest_us) / 1e6, 3)
+    return Status(head.commit_seq, last, backlog, age_s, stopped)
+
+
+def frame_stop(segment: str, offset: int) -> Stop:
+    """A durable frame that cannot be read."""
+    hint = f"restore the file, or give the frame up: beejan log quarantine {segment} {offset}"
+    return Stop("a durable frame cannot be read; its segment waits", segment, offset, hint)
+
+
+def ledger(head: Head, recorded: dict[str, dict[str, int]], rows: dict[str, dict[str, int]]) -> Ledger:
+    """Hold three counts against each other: the table's running totals, the sums of `ops.ledger`
+    (`recorded`), and the rows of `structured.events` by channel and disposition (`rows`)."""
+    channels = sorted({*head.totals, *recorded, *rows})
+    by_channel = {
+        channel: {column: recorded.get(channel, {}).get(column, 0) for column in COUNTED}
+        for channel in channels
+    }
+    total = {column: sum(counted[column] for counted in by_channel.values()) for column in COUNTED}
+    balanced = all(
+        counted["received"] == sum(counted[outcome] for outcome in OUTCOMES)
+        and counted == {column: head.totals.get(channel, {}).get(column, 0) for column in COUNTED}
+        and all(counted[kind] == rows.get(channel, {}).get(kind, 0) for kind in OUTCOMES[:-1])
+        for channel, counted in by_channel.items()
+    )
+    return Ledger(head.commit_seq, balanced, total, by_channel)

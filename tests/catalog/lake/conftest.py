@@ -1,0 +1,132 @@
+"""A lake in a temporary home, rows to put into it, and a process that dies where it is told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from catalog import failpoints
+from catalog.lake.commit import Committed, Lake
+from catalog.tables import EVENTS, LEDGER
+
+CHANNELS = ("call_centre", "sms", "social", "web_form")
+DAY = date(2026, 1, 2)
+
+
+class Crash(BaseException):
+    """The end of a process: nothing catches it."""
+
+
+@contextmanager
+def crash_at(name: str, hit: int = 1) -> Iterator[None]:
+    """Let the process die at the k-th pass of a failpoint."""
+    passed = 0
+
+    def die(point: str) -> None:
+        nonlocal passed
+        passed += point == name
+        if passed == hit and point == name:
+            raise Crash
+
+    failpoints.observe(die)
+    with pytest.raises(Crash):
+        yield
+    failpoints.observe(None)
+
+
+@contextmanager
+def at(name: str, do: Callable[[], object]) -> Iterator[None]:
+    """Let another process act while this one stands at a failpoint, at its first pass."""
+    done = False
+
+    def act(point: str) -> None:
+        nonlocal done
+        if point == name and not done:
+            done = True
+            do()
+
+    failpoints.observe(act)
+    yield
+    failpoints.observe(None)
+    assert done, f"{name} was never passed"
+
+
+def events(plan: int, count: int, day: date = DAY, channels: int = 4) -> pa.Table:
+    """Rows of one plan, over the channels in turn."""
+    when = datetime.combine(day, time(12), UTC)
+    return pa.Table.from_pylist(
+        [
+            {
+                "event_id": f"{plan:08x}{offset:024x}",
+                "id_origin": "provider",
+                "channel": CHANNELS[offset % channels],
+                "source": "shop",
+                "event_time": when,
+                "event_date": day,
+                "received_at": when,
+                "processed_at": when,
+                "text": f"no network since {offset} days",
+                "disposition": "accepted",
+                "payload_digest": f"{offset:032x}",
+                "signature": bytes(range(128)),
+                "band_hashes": [plan, offset],
+                "plan": plan,
+                "segment": "s1",
+                "offset": offset,
+                "contract": "core/1",
+                "bundle": "b1",
+                "code_version": "0",
+            }
+            for offset in range(count)
+        ],
+        schema=EVENTS.arrow_schema,
+    )
+
+
+def ledger(plan: int) -> pa.Table:
+    """The ledger's rows of one plan."""
+    when = datetime.combine(DAY, time(12), UTC)
+    numbers = {"received": 4, "accepted": 3, "duplicate": 0, "quarantined": 0, "redelivered": 1}
+    return pa.Table.from_pylist(
+        [{"plan": plan, "channel": each, **numbers, "processed_at": when} for each in CHANNELS],
+        schema=LEDGER.arrow_schema,
+    )
+
+
+def put(lake: Lake, seq: int, rows: pa.Table | None = None) -> Committed:
+    """Commit plan `seq` with these rows, or eight of its own."""
+    rows = events(seq, 8) if rows is None else rows
+    tally = {"sms": {"accepted": seq}}
+    return lake.commit(EVENTS.name, seq=seq, rows=rows, chain=f"c{seq}", counts=tally, totals=tally)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+def lake(home: Path) -> Iterator[Lake]:
+    lake = Lake(home)
+    yield lake
+    lake.close()
+
+
+@pytest.fixture
+def rival(home: Path, lake: Lake) -> Iterator[Lake]:
+    """The same lake, opened by another process."""
+    rival = Lake(home)
+    yield rival
+    rival.close()
+
+
+@pytest.fixture(autouse=True)
+def _disarm() -> Iterator[None]:
+    yield
+    failpoints.arm("")
+    failpoints.observe(None)

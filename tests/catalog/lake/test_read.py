@@ -1,0 +1,102 @@
+"""What can be read back, and from damaged files."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from catalog.errors import Stopped
+from catalog.lake import read
+from catalog.lake.commit import Lake
+from catalog.tables import EVENTS
+from tests.catalog.lake.conftest import CHANNELS, events, put
+
+
+@pytest.fixture
+def filled(lake: Lake) -> Lake:
+    """Plans 1 to 4 of eight rows; the last one is of another day."""
+    for seq in (1, 2, 3):
+        put(lake, seq)
+    put(lake, 4, events(4, 8, day=date(2026, 1, 3)))
+    return lake
+
+
+def test_rows_come_back_as_they_were_given(filled: Lake) -> None:
+    assert read.rows(filled, EVENTS.name, 2, 3) == pa.concat_tables([events(2, 8), events(3, 8)])
+    assert read.rows(filled, EVENTS.name, 5, 9) == EVENTS.arrow_schema.empty_table()
+
+
+def test_columns_are_chosen_and_ordered(filled: Lake) -> None:
+    found = read.rows(filled, EVENTS.name, 4, 4, ["text", "event_id"])
+    assert found == events(4, 8).select(["text", "event_id"])
+
+
+def test_rows_read_back_can_be_committed(filled: Lake) -> None:
+    put(filled, 5, read.rows(filled, EVENTS.name, 1, 1))
+    assert filled.head(EVENTS.name).commit_seq == 5
+
+
+def test_files_of_other_plans_are_not_opened(filled: Lake) -> None:
+    for file in read.data_files(filled, EVENTS.name).files:
+        if parquet.ParquetFile(file.path).read(["plan"])["plan"][0].as_py() != 2:
+            Path(file.path).unlink()
+    assert read.rows(filled, EVENTS.name, 2, 2) == events(2, 8)
+
+
+def test_data_files_belong_to_one_snapshot(filled: Lake) -> None:
+    seq, files = read.data_files(filled, EVENTS.name)
+    assert seq == 4
+    assert len(files) == 16
+    assert sum(file.record_count for file in files) == 32
+    assert {(f.partition["event_date"], f.partition["channel"]) for f in files} == {
+        (day, channel) for day in ("2026-01-02", "2026-01-03") for channel in CHANNELS
+    }
+    assert all(f"channel={file.partition['channel']}" in file.path for file in files)
+
+
+def test_one_event_and_its_file(filled: Lake) -> None:
+    wanted = events(3, 8).to_pylist()[5]
+    found = read.row(filled, wanted["event_id"])
+    assert found is not None
+    assert found.values == wanted
+    assert wanted["event_id"] in parquet.ParquetFile(found.data_file).read()["event_id"].to_pylist()
+    assert read.row(filled, "0" * 32) is None
+
+
+def test_identities_and_counts(filled: Lake) -> None:
+    found = read.table_ids(filled)
+    assert (found.commit_seq, found.unreadable) == (4, [])
+    assert found.rows.schema.names == [*read.IDENTITY, "data_file"]
+    expected = pa.concat_tables([events(n, 8).select(read.IDENTITY) for n in (1, 2, 3)])
+    order = [("plan", "ascending"), ("offset", "ascending")]
+    assert found.rows.select(read.IDENTITY).sort_by(order).slice(0, 24) == expected
+    assert read.counts(filled) == {channel: {"accepted": 8} for channel in CHANNELS}
+
+
+def test_a_file_rewritten_in_place_shows_what_it_holds_now(filled: Lake) -> None:
+    path = read.data_files(filled, EVENTS.name).files[0].path
+    kept = parquet.ParquetFile(path).read().slice(1)
+    parquet.write_table(kept, path)
+    found = read.table_ids(filled)
+    assert found.unreadable == []
+    assert found.rows.num_rows == 31
+
+
+@pytest.mark.parametrize("damage", ["gone", "torn", "emptied", "reshaped"])
+def test_an_unreadable_file_is_reported(filled: Lake, damage: str) -> None:
+    path = Path(read.data_files(filled, EVENTS.name).files[3].path)
+    if damage == "gone":
+        path.unlink()
+    elif damage == "reshaped":
+        parquet.write_table(pa.table({"event_id": ["a"]}), path)
+    else:
+        path.write_bytes(path.read_bytes()[:-100] if damage == "torn" else b"")
+    found = read.table_ids(filled)
+    assert found.unreadable == [str(path)]
+    assert found.rows.num_rows == 30
+    with pytest.raises(Stopped, match="cannot be read"):
+        read._read(str(path), read.IDENTITY)

@@ -1,0 +1,109 @@
+"""Opening the lake, and the settings that the commit relies on."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyiceberg.table import TableProperties
+
+from catalog.errors import UnsafeStore, WrongVersion
+from catalog.lake import store as store_module
+from catalog.lake.commit import Lake
+from catalog.lake.store import SPEC_VERSION
+from catalog.tables import EVENTS, LEDGER, TABLES
+from tests.catalog.lake.conftest import put
+
+
+def test_tables_have_their_columns_by_position(lake: Lake) -> None:
+    for spec in TABLES.values():
+        loaded = lake.store.load(spec.name)
+        fields = loaded.schema().fields
+        assert [(f.field_id, f.name, f.required, f.doc) for f in fields] == [
+            (position, c.name, c.required, c.meaning) for position, c in enumerate(spec.columns, start=1)
+        ]
+        assert tuple(f.name for f in loaded.spec().fields) == spec.partition_by
+
+
+def test_the_catalog_is_in_wal_mode_and_fully_synced(lake: Lake, home: Path) -> None:
+    assert sqlite3.connect(home / "catalog.db").execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    with lake.store._catalog.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == store_module.BUSY_MS
+
+
+def test_a_reader_with_an_open_select_does_not_refuse_the_commit(
+    lake: Lake, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "BUSY_MS", 50)
+    reader = sqlite3.connect(home / "catalog.db")
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM iceberg_tables").fetchone() == (2,)
+    put(lake, 1)
+    assert lake.head(EVENTS.name).commit_seq == 1
+    reader.close()
+
+
+def test_opening_twice_at_once_creates_everything_once(home: Path) -> None:
+    start, failures = threading.Barrier(4), []
+
+    def open_lake() -> None:
+        start.wait()
+        try:
+            Lake(home).close()
+        except Exception as error:  # noqa: BLE001 reported below
+            failures.append(error)
+
+    threads = [threading.Thread(target=open_lake) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert Lake(home).head(LEDGER.name).commit_seq == 0
+
+
+def test_a_table_of_another_version_is_refused(lake: Lake, home: Path) -> None:
+    lake.store.load(EVENTS.name).transaction().set_properties({SPEC_VERSION: "2"}).commit_transaction()
+    with pytest.raises(WrongVersion, match="another version"):
+        Lake(home)
+
+
+def test_stock_file_io_is_refused(lake: Lake, home: Path) -> None:
+    stock = {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"}
+    lake.store.load(EVENTS.name).transaction().set_properties(stock).commit_transaction()
+    with pytest.raises(UnsafeStore, match="not synced"):
+        lake.head(EVENTS.name)
+    with pytest.raises(UnsafeStore, match="not synced"):
+        Lake(home)
+
+
+def test_a_stored_retry_property_does_not_bring_retries_back(lake: Lake) -> None:
+    stored = {TableProperties.COMMIT_NUM_RETRIES: "4"}
+    lake.store.load(EVENTS.name).transaction().set_properties(stored).commit_transaction()
+    assert lake.store.load(EVENTS.name).properties[TableProperties.COMMIT_NUM_RETRIES] == "0"
+    assert TableProperties.COMMIT_NUM_RETRIES_DEFAULT == 0
+
+
+def test_the_self_test_passes_and_leaves_nothing(lake: Lake, home: Path) -> None:
+    lake.self_test()
+    assert [path.name for path in (home / "warehouse" / "ops").iterdir()] == ["ledger"]
+    assert len(lake.store._catalog.list_tables("ops")) == 1
+
+
+def test_the_self_test_notices_retries(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = lake.store._catalog.load_table
+    monkeypatch.setattr(lake.store, "load", load)
+    monkeypatch.setattr(TableProperties, "COMMIT_NUM_RETRIES_DEFAULT", 1)
+    with pytest.raises(UnsafeStore, match="stale commit"):
+        lake.self_test()
+
+
+def test_an_empty_home_has_empty_tables(lake: Lake) -> None:
+    assert lake.head(EVENTS.name) == (0, "", {}, {}, None)
+    assert lake.store.load(EVENTS.name).scan().to_arrow().cast(EVENTS.arrow_schema) == pa.table(
+        EVENTS.arrow_schema.empty_table()
+    )
