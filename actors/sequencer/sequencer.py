@@ -109,22 +109,26 @@ class Sequencer:
         self._ahead[plan.n] = self._ports.workers.submit(plan, self._ports.plans.amendments(segments))
 
     def _carry_out(self, plan: Plan) -> None:
-        judged, redelivered = self._decide(plan)
+        decision = self._decide(plan)
         hit("decide.done")
+        if decision is None or not self._commit_and_count(plan, *decision):
+            self._follow()
+        self._ahead = {n: pending for n, pending in self._ahead.items() if n > self.commit_seq}
+
+    def _commit_and_count(self, plan: Plan, judged: pa.Table, redelivered: dict[str, int]) -> bool:
         before = self._ports.plans.chain(plan.n - 1)
         if before is None:
             raise CommitGap("a plan is missing from the control database", hint=RESTORE, n=plan.n - 1)
         counts = self._ports.counts(plan, judged, redelivered)
-        if self._commit(plan, judged, before, counts):
-            self._ledger(plan, counts)
-            self._promote(plan)
-        else:
-            self._follow()
-        self._ahead = {n: pending for n, pending in self._ahead.items() if n > self.commit_seq}
+        if not self._commit(plan, judged, before, counts):
+            return False
+        self._ledger(plan, counts)
+        self._promote(plan)
+        return True
 
-    def _decide(self, plan: Plan) -> tuple[pa.Table, dict[str, int]]:
-        """Step 2. Nothing is decided with less memory than plans 1 to n-1 left: while an actor is down,
-        this waits."""
+    def _decide(self, plan: Plan) -> tuple[pa.Table, dict[str, int]] | None:
+        """Step 2; None when a rival committed plan n meanwhile. Nothing is decided with less memory than
+        plans 1 to n-1 left: while an actor is down, this waits."""
         while True:
             try:
                 if plan.n not in self._ahead:
@@ -134,7 +138,10 @@ class Sequencer:
                 self._ahead.pop(plan.n, None)
                 self._amend(plan)
             except MemoryBehind:
-                self._remember(self._ports.lake.head(EVENTS.name), forget_from=plan.n)
+                head = self._ports.lake.head(EVENTS.name)
+                if head.commit_seq >= plan.n:
+                    return None
+                self._remember(head, forget_from=plan.n)
             except Unavailable:
                 self._ports.pause(self._config.retry_s)
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 from actors.worker.config import WorkerConfig
 from catalog.control.plans import Amendments, Plan
 from catalog.envelope import Unreadable
+from catalog.failpoints import hit
 from catalog.ids import payload_digest
 
 
@@ -32,4 +33,5 @@ class Worker:
             self._stages(frames[begin : begin + self._batch_rows], amendments.crashed, unreadable)
             for begin in range(0, max(len(frames), 1), self._batch_rows)
         ]
+        hit("decide.pure")
         return pa.concat_tables(batches).combine_chunks()

@@ -2,13 +2,15 @@
 
     segment  header record, the same again, frames, and once sealed a footer
     header   magic, version, salt, created, CRC        (layout common to every version)
-    frame    mark, CRC, length, event id, received, channel, the rest of the envelope as MessagePack
+    frame    mark, CRC, back, length, event id, received, channel, the rest of the envelope as MessagePack
     footer   mark, CRC, frames, SHA-256 of everything before it
     mark     of the durable offset, in a file of its own: magic, offset, frames, CRC
 
 Every CRC-32C is over the salt and what follows it, and frames and footer are recognised by bytes of the
 salt. The salt is random and in no answer, so no payload can hold bytes that are taken for a frame, nor can
 blocks of a deleted segment. The header stands there twice: one damaged sector must not cost the salt.
+`back` is how many bytes before the frame its group began: the last group is the only one a power cut can
+tear, so frames of one group behind a bad one do not prove that the bad one was durable.
 """
 
 from __future__ import annotations
@@ -30,9 +32,9 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 
 _HEADER = struct.Struct("<8sI16sqI")
 _HEADER_MAGIC = b"beejnlog"
-_FRAME = struct.Struct("<4sII")
+_FRAME = struct.Struct("<4sIII")
 _CHECKED = 8
-"""Where in a frame the bytes begin that its CRC covers: its length and its body."""
+"""Where in a frame the bytes begin that its CRC covers: its back, its length and its body."""
 _BODY = struct.Struct("<I16sqB")
 _BODY_TAIL = struct.Struct("<16sqB")
 _FOOTER = struct.Struct("<4sIQ32s")
@@ -180,11 +182,14 @@ class Codec:
         self.frame_mark, self._footer_mark = salt[:4], salt[4:8]
 
     def encode(self, bodies: list[bytes]) -> bytes:
-        """The frames of bodies from `encode_body`, joined."""
+        """The frames of one group's bodies from `encode_body`, joined."""
         seed, mark, crc = self._seed, self.frame_mark, _crc
         parts: list[bytes] = []
+        begin = 0
         for body in bodies:
-            parts += (mark, crc(seed, body).to_bytes(4, "little"), body)
+            back = begin.to_bytes(4, "little")
+            parts += (mark, crc(crc(seed, back), body).to_bytes(4, "little"), back, body)
+            begin += _CHECKED + len(back) + len(body)
         return b"".join(parts)
 
     def split(self, buffer: bytes) -> tuple[list[tuple[int, bytes]], int]:
@@ -193,7 +198,7 @@ class Codec:
         found: list[tuple[int, bytes]] = []
         position, last = 0, len(buffer) - FRAME_BYTES - MIN_BODY_BYTES
         while position <= last:
-            its_mark, crc, length = unpack(buffer, position)
+            its_mark, crc, _, length = unpack(buffer, position)
             end = position + FRAME_BYTES + length
             if (
                 its_mark != mark
@@ -210,10 +215,14 @@ class Codec:
         """How long the frame is that begins with these FRAME_BYTES; None when none can begin so."""
         if len(head) < FRAME_BYTES:
             return None
-        mark, _, length = _FRAME.unpack(head)
+        mark, _, _, length = _FRAME.unpack(head)
         if mark != self.frame_mark or not MIN_BODY_BYTES <= length <= MAX_BODY_BYTES:
             return None
         return FRAME_BYTES + int(length)
+
+    def group_start(self, offset: int, head: bytes) -> int:
+        """Where the group of the good frame at `offset` begins, from its first FRAME_BYTES."""
+        return offset - int(_FRAME.unpack(head)[2])
 
     def encode_footer(self, footer: Footer) -> bytes:
         """The last bytes of a sealed segment."""

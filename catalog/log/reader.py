@@ -65,6 +65,10 @@ class SegmentReader:
         found, _ = self._codec.split(self._read(offset, size))
         return found[0][1] if found else None
 
+    def group_start(self, offset: int) -> int:
+        """Where the group began that the good frame at `offset` was written with."""
+        return self._codec.group_start(offset, self._read(offset, FRAME_BYTES))
+
     def next_readable(self, offset: int, end: int) -> int:
         """Where the first readable frame at or after `offset` begins; `end` when there is none before it."""
         mark = self._codec.frame_mark

@@ -60,12 +60,14 @@ def recover_file(
 
 
 def _frames_of(reader: SegmentReader, size: int, durable: int | None, given_up: AbstractSet[int]) -> Found:
-    """Raises CorruptFrame for a bad frame that was durable, or has a readable one behind it."""
+    """Raises CorruptFrame for a bad frame that was durable: below the durable offset, or with a readable one
+    of a later group behind it, since a group is written only when the one before it is durable."""
     frames, end, bad = 0, size, None
     for offset, body in reader.walk(HEADER_BYTES, size):
         if bad is not None:
-            raise corrupt(reader.segment, bad)
-        if body is None and offset not in given_up:
+            if body is not None and reader.group_start(offset) > bad:
+                raise corrupt(reader.segment, bad)
+        elif body is None and offset not in given_up:
             bad = offset
         else:
             frames += 1

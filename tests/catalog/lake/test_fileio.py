@@ -66,6 +66,18 @@ def test_a_folder_left_by_a_dead_process_is_made_durable_too(home: Path, synced:
     assert synced == [str(left / "b"), str(left)]
 
 
+def test_a_folder_made_again_is_made_durable_again(home: Path, synced: list[str]) -> None:
+    folder = home / "warehouse" / "again"
+    files = SyncedFileIO({"warehouse": str(home / "warehouse")})
+    for _ in range(2):
+        synced.clear()
+        with files.new_output(str(folder / "a")).create():
+            pass
+        assert str(folder.parent) in synced
+        (folder / "a").unlink()
+        folder.rmdir()
+
+
 def test_a_folder_whose_parents_could_not_be_synced_is_tried_again(
     home: Path, synced: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

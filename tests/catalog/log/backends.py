@@ -14,7 +14,10 @@ from tests.catalog.log import builders
 class Backend(Protocol):
     """One empty log, and what a test does to it."""
 
-    log: Log
+    @property
+    def log(self) -> Log:
+        """The log, read and taken over."""
+        ...
 
     def writer(self) -> Writer:
         """A new writer."""

@@ -223,7 +223,7 @@ def test_after_an_error_the_file_is_abandoned_and_a_new_one_begins(root: Path, p
         assert writer.healthy
         log = open_log(root)
         log.sweep()
-        live = [one for one in log.segments() if one.name != writer._sink._segment.name]  # type: ignore[attr-defined]
+        live = [one for one in log.segments() if one.name != writer._sink._segment.name]
         for one in live:
             log.recover(one.name)
         await writer.close()
@@ -408,9 +408,16 @@ def test_recovery_reads_from_the_disk_what_a_failed_sync_left_in_memory(
 ) -> None:
     segment = write_live(root, [envelopes(1)])
     seen: list[str] = []
+
+    def noted(name: str, real: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object) -> object:
+            seen.append(name)
+            return real(*args)
+
+        return call
+
     for name in ("fsync", "posix_fadvise", "pread"):
-        real = getattr(os, name)
-        monkeypatch.setattr(os, name, lambda *args, _n=name, _r=real: (seen.append(_n), _r(*args))[1])
+        monkeypatch.setattr(os, name, noted(name, getattr(os, name)))
     open_log(root).recover(segment)
     dropped = seen.index("posix_fadvise")
     assert seen[dropped - 1] == "fsync"
@@ -426,6 +433,23 @@ def test_a_bad_frame_with_a_good_one_behind_it_is_corruption_wherever_it_stands(
         open_log(root).recover(segment)
     assert open_log(root).recover(segment, frozenset({middle})).sealed
     assert open_log(root).check(segment) == [Bad(segment, middle, "frame")]
+
+
+def test_a_bad_frame_with_only_its_own_group_behind_it_is_a_torn_tail(root: Path) -> None:
+    segment = write_live(root, [envelopes(1), envelopes(2, 3, 4)])
+    (root / f"{segment}.durable").write_bytes(b"")
+    third = offsets_of_file(root, segment)[2]
+    flip(file_of(root, segment), 8 * (third + 20))
+    open_log(root).recover(segment)
+    assert all_numbers(root) == [1, 2]
+    assert open_log(root).check(segment) == []
+
+
+def test_below_the_durable_offset_a_bad_frame_is_corruption_also_within_its_group(root: Path) -> None:
+    segment = write_live(root, [envelopes(1), envelopes(2, 3, 4)])
+    flip(file_of(root, segment), 8 * (offsets_of_file(root, segment)[2] + 20))
+    with pytest.raises(CorruptFrame):
+        open_log(root).recover(segment)
 
 
 def offsets_of_file(root: Path, segment: str) -> list[int]:

@@ -1,0 +1,235 @@
+"""The ports that the model gives a sequencer.
+
+A port never touches the world. It asks, the scheduler decides when the call takes effect and with which of
+its possible answers, and only then does the call return or raise.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from benchmarks.faults.model_world import CHANNELS, FRAMES, SEGMENTS, Remembered, Row, Table, freeze, thaw
+from catalog.control.plans import Amendments, Plan
+from catalog.errors import CommitGap, CommitUnknown, MemoryBehind
+from catalog.lake.commit import Committed, Head
+from catalog.log.port import Scan, Segment
+from catalog.tables import ACCEPTED, EVENTS, QUARANTINED, REDELIVERED
+from cluster.wiring import Facts
+
+Ask = Callable[..., Any]
+"""Waits for the scheduler; gives the answer or raises it."""
+
+
+class ModelLog:
+    """See `LogPort`."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+
+    def segments(self) -> list[Segment]:
+        return list(self._ask("segments"))
+
+    def scan(
+        self, segment: str, start: int, max_frames: int, given_up: AbstractSet[int] = frozenset()
+    ) -> Scan:
+        stop = self._ask("scan", segment, start, max_frames)
+        found = stop - start
+        return Scan(segment, start, stop, found, {CHANNELS[segment]: found} if found else {}, None)
+
+    def recover(self, segment: str, given_up: AbstractSet[int] = frozenset()) -> Segment:
+        found: Segment = self._ask("recover", segment)
+        return found
+
+
+class ModelPlans:
+    """See `PlansPort`; `book` finds a plan by its chain."""
+
+    def __init__(self, ask: Ask, book: dict[str, Plan]) -> None:
+        self._ask = ask
+        self._book = book
+
+    def last(self) -> int:
+        return int(self._ask("last"))
+
+    def chain(self, n: int) -> str | None:
+        found: str | None = "" if n < 1 else self._ask("chain", n)
+        return found
+
+    def after(self, n: int, limit: int) -> list[Plan]:
+        return [self._book[chain] for chain in self._ask("after", n, limit)]
+
+    def insert(self, plan: Plan) -> None:
+        self._book[plan.chain] = plan
+        self._ask("insert", plan)
+
+    def progress(self) -> dict[str, tuple[int, int]]:
+        return dict(zip(SEGMENTS, self._ask("progress"), strict=True))
+
+    def amend(self, segment: str, offset: int, event_id: str, reason: str, now_us: int) -> bool:
+        return bool(self._ask("amend", segment, offset))
+
+    def amendments(self, segments: Sequence[str] | None = None) -> Amendments:
+        return Amendments(crashed=self._ask("amendments"))
+
+
+class ModelLake:
+    """See `catalog.lake.commit.Lake`. Until `reconnect`, a connection whose swap had no answer shows the
+    swap as done, as a pooled connection does that reads its own uncommitted row."""
+
+    def __init__(self, ask: Ask, unseen: tuple[tuple[str, Table], ...], checks: bool) -> None:
+        self._ask = ask
+        self._checks = checks
+        self.unseen = dict(unseen)
+
+    def self_test(self) -> None:
+        """Always passed here."""
+
+    def check_history(self, table: str) -> None:
+        """Always passed here."""
+
+    def head(self, table: str) -> Head:
+        at = self._load("head", table)
+        return Head(at.seq, at.chain, {}, thaw(at.counts), at.swaps)
+
+    def reconnect(self) -> None:
+        self.unseen.clear()
+
+    def commit(
+        self, table: str, *, seq: int, rows: tuple[Any, ...], chain: str, counts: Any, **_: Any
+    ) -> Any:
+        base = self._load("load", table)
+        if self._checks and base.seq < seq - 1:
+            raise CommitGap("gap")
+        if self._checks and base.seq >= seq:
+            return Committed.ALREADY
+        try:
+            self._ask("swap", table, base.swaps, seq, chain, freeze(counts), rows)
+        except CommitUnknown:
+            self.unseen[table] = Table(seq, chain, freeze(counts), base.rows + rows, base.swaps + 1)
+            raise
+        return Committed.NOW
+
+    def _load(self, step: str, table: str) -> Table:
+        found: Table = self.unseen[table] if table in self.unseen else self._ask(step, table)
+        return found
+
+
+class ModelFacts(Facts):
+    """The product's own lake port over the model's lake."""
+
+    def __init__(self, lake: Any, ask: Ask) -> None:
+        super().__init__(lake)
+        self._model, self._ask = lake, ask
+
+    def rows(self, after: int, upto: int) -> Any:
+        unseen = self._model.unseen.get(EVENTS.name)
+        found = unseen.rows if unseen else self._ask("rows", after, upto)
+        return tuple(row for row in found if after < row.plan <= upto)
+
+
+class ModelWorkers:
+    """See `WorkersPort`: the rows of a plan as (segment, offset, event_id, disposition)."""
+
+    def submit(self, plan: Plan, amendments: Amendments) -> tuple[tuple[str, int, str, str], ...]:
+        return tuple(
+            (
+                at.segment,
+                i,
+                FRAMES[at.segment][i],
+                QUARANTINED if (at.segment, i) in amendments.crashed else ACCEPTED,
+            )
+            for at in plan.ranges
+            for i in range(at.start, at.stop)
+        )
+
+    def poisonous(self, plan: Plan, amendments: Amendments) -> list[tuple[str, int, str]]:
+        first = plan.ranges[0]
+        if (first.segment, first.start) in amendments.crashed:
+            return []
+        return [(first.segment, first.start, FRAMES[first.segment][first.start])]
+
+
+class ModelMemory:
+    """See `MemoryPort`, and `actors.dedup.dedup.Dedup`, whose contract this keeps for ids alone.
+
+    Any call may find that the memory was restarted before it, standing at its checkpoint again.
+    """
+
+    def __init__(
+        self, ask: Ask, known: Remembered, pending: tuple[int, frozenset[tuple[str, str]]] | None
+    ) -> None:
+        self._ask = ask
+        self.known = known
+        self.pending = pending
+
+    def decide(self, n: int, pending: Any) -> tuple[Any, dict[str, int]]:
+        self._call("decide", n)
+        self.pending = None
+        if self.known.seq != n - 1:
+            raise MemoryBehind("behind", have=self.known.seq, need=n - 1)
+        ids = {event_id for event_id, _ in self.known.entries}
+        rows, redelivered = [], Counter[str]()
+        for segment, offset, event_id, disposition in sorted(pending):
+            if event_id in ids:
+                redelivered[CHANNELS[segment]] += 1
+            else:
+                ids.add(event_id)
+                rows.append(Row(n, segment, offset, event_id, disposition))
+        self.pending = (n, frozenset((row.event_id, row.disposition) for row in rows))
+        return tuple(rows), dict(redelivered)
+
+    def drop(self, n: int) -> None:
+        if self.pending is not None and self.pending[0] >= n:
+            self.pending = None
+
+    def promote(self, n: int, chain: str) -> None:
+        self._call("promote", n)
+        if (self.known.seq, self.known.chain) == (n, chain):
+            return
+        if self.known.seq != n - 1 or self.pending is None or self.pending[0] != n:
+            raise MemoryBehind("behind", have=self.known.seq, need=n)
+        self.known = Remembered(n, chain, self.known.entries | self.pending[1])
+        self.pending = None
+
+    def checkpoint(self) -> None:
+        self._call("checkpoint", self.known)
+
+    def position(self) -> tuple[int, str]:
+        self._call("position")
+        return self.known.seq, self.known.chain
+
+    def reset(self) -> None:
+        self.known, self.pending = Remembered(), None
+        self._call("reset", self.known)
+
+    def catch_up(self, rows: Any, seq: int, chain: str) -> None:
+        self._call("catch_up", seq)
+        news = frozenset((row.event_id, row.disposition) for row in rows if self.known.seq < row.plan <= seq)
+        self.known, self.pending = Remembered(seq, chain, self.known.entries | news), None
+
+    def _call(self, name: str, *args: Any) -> None:
+        restarted = self._ask(f"memory.{name}", *args)
+        if restarted is not None:
+            self.known, self.pending = restarted, None
+
+
+def count(plan: Plan, judged: tuple[Row, ...], redelivered: dict[str, int]) -> dict[str, dict[str, int]]:
+    """See `pipelines.flow.counts`."""
+    found = Counter((CHANNELS[row.segment], row.disposition) for row in judged)
+    return {
+        channel: {
+            "received": received,
+            ACCEPTED: found[channel, ACCEPTED],
+            QUARANTINED: found[channel, QUARANTINED],
+            REDELIVERED: redelivered.get(channel, 0),
+        }
+        for channel, received in sorted(plan.received.items())
+    }
+
+
+def ledger_rows(plan: Plan, counts: dict[str, dict[str, int]]) -> tuple[Any, ...]:
+    """See `pipelines.flow.ledger`: (plan, tally)."""
+    return ((plan.n, freeze(counts)),)

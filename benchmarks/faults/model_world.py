@@ -1,0 +1,292 @@
+"""The world of the model: every store as one immutable value, and what each call may do to it.
+
+A call has one effect, or several where an answer may be lost or a worker may die: then the scheduler
+explores them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from catalog.control.plans import Plan, Range
+from catalog.errors import (
+    BeejanError,
+    CommitConflict,
+    CommitUnknown,
+    PlanTaken,
+    SegmentLocked,
+    Unavailable,
+    WorkerDied,
+)
+from catalog.log.port import Segment
+from catalog.tables import EVENTS, LEDGER
+
+SEGMENTS = ("s1", "s2")
+CHANNELS = {"s1": "sms", "s2": "web"}
+FRAMES = {"s1": ("a", "a"), "s2": ("a", "b")}
+"""Event ids by offset: `a` comes again inside plan 1 and in plan 2; the last frame of s2 is written late."""
+
+Tally = tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
+
+
+class Row(NamedTuple):
+    """One row of the events."""
+
+    plan: int
+    segment: str
+    offset: int
+    event_id: str
+    disposition: str
+
+
+class Table(NamedTuple):
+    """A table as its catalog names it; `swaps` counts the commits that took effect."""
+
+    seq: int = 0
+    chain: str = ""
+    counts: Tally = ()
+    rows: tuple[Any, ...] = ()
+    swaps: int = 0
+
+
+class Remembered(NamedTuple):
+    """What a memory of ids holds of plans 1 to `seq`: (event_id, disposition) pairs."""
+
+    seq: int = 0
+    chain: str = ""
+    entries: frozenset[tuple[str, str]] = frozenset()
+
+
+class World(NamedTuple):
+    """Everything that outlives a process, and how many faults are still to come."""
+
+    written: tuple[int, ...]
+    """Durable frames of each segment."""
+    sealed: tuple[bool, ...]
+    writer_lives: bool
+    chains: tuple[str, ...] = ()
+    """The chain of each plan, which names it."""
+    planned: tuple[tuple[int, int], ...] = ((0, 0),) * len(SEGMENTS)
+    """(planned_to, last plan) of each segment."""
+    amended: frozenset[tuple[str, int]] = frozenset()
+    events: Table = Table()
+    ledger: Table = Table()
+    saved: tuple[Remembered, ...] = ()
+    """The checkpoint of each sequencer's memory."""
+    crashes: int = 0
+    unknowns: int = 0
+    deaths: int = 0
+    restarts: int = 0
+
+
+class Raised(NamedTuple):
+    """An answer that is an error."""
+
+    error: type[BeejanError]
+
+
+def freeze(counts: dict[str, dict[str, int]]) -> Tally:
+    """A tally as a value."""
+    return tuple(sorted((channel, tuple(sorted(row.items()))) for channel, row in counts.items()))
+
+
+def thaw(counts: Tally) -> dict[str, dict[str, int]]:
+    """The inverse of `freeze`."""
+    return {channel: dict(row) for channel, row in counts}
+
+
+FIELDS = {EVENTS.name: "events", LEDGER.name: "ledger"}
+
+
+class Rules(NamedTuple):
+    """What the stores promise; a mutant takes one promise away."""
+
+    plans_have_a_key: bool = True
+    """Plan n, and each frame, can be planned once."""
+    swap_is_guarded: bool = True
+    """A swap from a stale base is refused."""
+    commit_checks_seq: bool = True
+    """The lake looks at the table's `commit_seq` before it appends."""
+
+
+class Call(NamedTuple):
+    """A port call that waits to take effect."""
+
+    name: str
+    args: tuple[Any, ...]
+
+
+class Effect(NamedTuple):
+    """One way a call may go: how to tell it, the world after it, the answer."""
+
+    told: str
+    world: World
+    answer: Any
+
+
+AT_ONCE = frozenset(
+    {
+        *("amendments", "rows"),
+        *(f"memory.{name}" for name in ("decide", "promote", "position", "catch_up")),
+    }
+)
+"""Calls that commute with every call of the other sequencer that may come between them and the call
+before: nothing is missed when they take effect at once, unless they may also go wrong."""
+
+
+def is_at_once(world: World, call: Call) -> bool:
+    """True when no interleaving and no crash before this call makes a difference."""
+    if call.name == "chain":
+        return int(call.args[0]) <= len(world.chains)  # a plan that is there never changes
+    if call.name.startswith("memory.") and world.restarts:
+        return False
+    return call.name in AT_ONCE and not (call.name == "memory.decide" and world.deaths)
+
+
+class Stores:
+    """The effects of every call, under `rules`."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+
+    def effects(self, world: World, who: int, call: Call) -> Iterator[Effect]:
+        """Every way in which this call of sequencer `who` may go in this world."""
+        if call.name.startswith("memory."):
+            return self._memory(world, who, call)
+        step: Any = getattr(self, f"_{call.name}")
+        found: Iterator[Effect] = step(world, *call.args)
+        return found
+
+    def _segments(self, world: World) -> Iterator[Effect]:
+        listed = (Segment(name, 0, world.written[i], world.sealed[i]) for i, name in enumerate(SEGMENTS))
+        yield Effect("", world, tuple(listed))
+
+    def _scan(self, world: World, segment: str, start: int, frames: int) -> Iterator[Effect]:
+        yield Effect("", world, max(start, min(start + frames, world.written[SEGMENTS.index(segment)])))
+
+    def _recover(self, world: World, segment: str) -> Iterator[Effect]:
+        at = SEGMENTS.index(segment)
+        if world.writer_lives and not world.sealed[at]:
+            yield Effect("its writer lives", world, Raised(SegmentLocked))
+            return
+        sealed = tuple(old or i == at for i, old in enumerate(world.sealed))
+        yield Effect("", world._replace(sealed=sealed), Segment(segment, 0, world.written[at], True))
+
+    def _last(self, world: World) -> Iterator[Effect]:
+        yield Effect("", world, len(world.chains))
+
+    def _chain(self, world: World, n: int) -> Iterator[Effect]:
+        yield Effect("", world, world.chains[n - 1] if n <= len(world.chains) else None)
+
+    def _after(self, world: World, n: int, limit: int) -> Iterator[Effect]:
+        yield Effect("", world, world.chains[n : n + limit])
+
+    def _progress(self, world: World) -> Iterator[Effect]:
+        yield Effect("", world, world.planned)
+
+    def _insert(self, world: World, plan: Plan) -> Iterator[Effect]:
+        taken = plan.n <= len(world.chains) or any(
+            world.planned[SEGMENTS.index(cut.segment)][0] != cut.start for cut in plan.ranges
+        )
+        if taken and self._rules.plans_have_a_key:
+            yield Effect("taken", world, Raised(PlanTaken))
+            return
+        moved = {cut.segment: (cut.stop, plan.n) for cut in plan.ranges}
+        planned = tuple(moved.get(name, old) for name, old in zip(SEGMENTS, world.planned, strict=True))
+        chains = (*world.chains[: plan.n - 1], plan.chain, *world.chains[plan.n :])
+        yield from _uncertain(world, world._replace(chains=chains, planned=planned), Unavailable, None)
+
+    def _amend(self, world: World, segment: str, offset: int) -> Iterator[Effect]:
+        after = world._replace(amended=world.amended | {(segment, offset)})
+        yield from _uncertain(world, after, Unavailable, after != world)
+
+    def _amendments(self, world: World) -> Iterator[Effect]:
+        yield Effect("", world, world.amended)
+
+    def _head(self, world: World, table: str) -> Iterator[Effect]:
+        yield Effect("", world, getattr(world, FIELDS[table])._replace(rows=()))
+
+    def _load(self, world: World, table: str) -> Iterator[Effect]:
+        yield Effect("", world, getattr(world, FIELDS[table])._replace(rows=()))
+
+    def _swap(
+        self, world: World, table: str, base: int, seq: int, chain: str, counts: Tally, rows: tuple[Any, ...]
+    ) -> Iterator[Effect]:
+        now: Table = getattr(world, FIELDS[table])
+        if now.swaps != base and self._rules.swap_is_guarded:
+            yield Effect("stale", world, Raised(CommitConflict))
+            if world.unknowns:
+                yield Effect("stale, answer lost", _spent(world), Raised(CommitUnknown))
+            return
+        after = Table(seq, chain, counts, now.rows + rows, now.swaps + 1)
+        yield from _uncertain(world, world._replace(**{FIELDS[table]: after}), CommitUnknown, None)
+
+    def _rows(self, world: World, after: int, upto: int) -> Iterator[Effect]:
+        yield Effect("", world, tuple(row for row in world.events.rows if after < row.plan <= upto))
+
+    def _memory(self, world: World, who: int, call: Call) -> Iterator[Effect]:
+        after = world
+        if call.name in ("memory.checkpoint", "memory.reset"):
+            saved = (call.args[0] if i == who else old for i, old in enumerate(world.saved))
+            after = world._replace(saved=tuple(saved))
+        yield Effect("", after, None)
+        if call.name == "memory.decide" and world.deaths:
+            yield Effect("the worker died", world._replace(deaths=world.deaths - 1), Raised(WorkerDied))
+        if world.restarts and call.name != "memory.reset":
+            restarted = world._replace(restarts=world.restarts - 1)
+            yield Effect("the memory was restarted", restarted, restarted.saved[who])
+
+
+def _spent(world: World) -> World:
+    return world._replace(unknowns=world.unknowns - 1)
+
+
+def _uncertain(before: World, after: World, lost: type[BeejanError], answer: Any) -> Iterator[Effect]:
+    """Done; or, while answers may still be lost: done or not done, and nobody knows."""
+    yield Effect("done", after, answer)
+    if before.unknowns:
+        yield Effect("done, answer lost", _spent(after), Raised(lost))
+        yield Effect("not done, answer lost", _spent(before), Raised(lost))
+
+
+def env_moves(world: World) -> Iterator[tuple[str, World]]:
+    """What the writer, which may stop for any time between two steps, does next."""
+    late = SEGMENTS[-1]
+    if world.writer_lives:
+        if world.written[-1] < len(FRAMES[late]):
+            yield (
+                "the writer acknowledges one more frame",
+                world._replace(written=(*world.written[:-1], world.written[-1] + 1)),
+            )
+        yield "the writer dies", world._replace(writer_lives=False)
+
+
+def has_work(world: World, commit_seq: int) -> bool:
+    """True when a sequencer that stands at `commit_seq` would find something to do."""
+    unplanned = any(to < end for (to, _), end in zip(world.planned, world.written, strict=True))
+    unsealed = not world.writer_lives and not all(world.sealed)
+    return unplanned or unsealed or len(world.chains) > commit_seq
+
+
+def first_world(crashes: int, unknowns: int, deaths: int, restarts: int, sequencers: int) -> World:
+    """One sealed segment of two frames, and one whose writer has acknowledged one frame and lives."""
+    return World(
+        written=(len(FRAMES["s1"]), 1),
+        sealed=(True, False),
+        writer_lives=True,
+        saved=(Remembered(),) * sequencers,
+        crashes=crashes,
+        unknowns=unknowns,
+        deaths=deaths,
+        restarts=restarts,
+    )
+
+
+def planned_frames(plan: Plan) -> list[tuple[str, int]]:
+    """(segment, offset) of every frame of a plan."""
+
+    def frames(cut: Range) -> list[tuple[str, int]]:
+        return [(cut.segment, i) for i in range(cut.start, cut.stop)]
+
+    return [frame for cut in plan.ranges for frame in frames(cut)]

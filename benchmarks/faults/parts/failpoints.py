@@ -1,0 +1,132 @@
+"""Attacks: a process that dies at any step of any protocol loses nothing and doubles nothing.
+
+Every registered failpoint kills at least `ENOUGH` processes. A trial is one home with several lives: lines
+are sent and the product runs, one of the two is killed at a seeded hit of the trial's point, again and
+again; then everything without a receipt is sent again, and the home is settled and checked.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from benchmarks.faults import check, poison, process, workload
+from benchmarks.faults.bench import Outcome, Trial
+from catalog.failpoints import REGISTRY
+from cluster.home import Home
+from cluster.settings import Settings
+
+ENOUGH = 30
+KILLS = 3
+TRIALS = 11
+LIVES = 8
+SENDING = (
+    "log.created",
+    "log.named",
+    "log.written",
+    "log.synced",
+    "log.published",
+    "log.footer",
+    "log.sealed",
+)
+"""Points that the sending process passes."""
+SPREAD = {
+    "log.written": 8,
+    "log.synced": 8,
+    "log.published": 8,
+    "log.cut": 1,
+    "amend.inserted": 1,
+    "file.written": 40,
+    "file.synced": 40,
+}
+"""The kill is at one of so many first hits of a life; of points not named here at the first or second."""
+DEATHS = 40
+"""More than all poisonous texts of a trial can cause: one each, and one for each kill between."""
+
+
+def trials(seed: int) -> Iterator[Trial]:
+    """Point by point, again and again, so that the first trials cover them all."""
+    rng = random.Random(seed)
+    for _, point in itertools.product(range(TRIALS), REGISTRY):
+        yield {"point": point, "kills": KILLS, "seed": rng.randrange(1 << 30)}
+
+
+def run(trial: Trial, folder: Path) -> Outcome:
+    """Lives until enough of them were killed, then the reckoning."""
+    point, home = trial["point"], _Lives(trial, folder)
+    kills = sent = 0
+    while kills < trial["kills"] and sent < len(home.lines):
+        sent += home.chunk
+        at = f"{point}:kill@{home.rng.randint(1, SPREAD.get(point, 2))}"
+        if point in SENDING:
+            kills += home.send(sent, at) == process.KILLED
+            if home.rng.random() < 0.5:
+                home.run("")
+            continue
+        home.send(sent, f"log.written:kill@{home.rng.randint(1, 8)}" if point == "log.cut" else "")
+        kills += home.run(at) == process.KILLED
+    home.send(sent, "")
+    home.run("")
+    verdict = check.settle(folder, home.settings, home.lines[:sent], home.receipts, home.run_to_idle)
+    return Outcome(home.findings + verdict.findings, {point: kills}, dict(verdict.facts))
+
+
+def judge(outcomes: Sequence[Outcome]) -> list[str]:
+    """No point may have been spared."""
+    hits: Counter[str] = Counter()
+    for outcome in outcomes:
+        hits.update(outcome.hits)
+    return [f"{point} killed only {hits[point]} times" for point in REGISTRY if hits[point] < ENOUGH]
+
+
+class _Lives:
+    """The processes of one home, one after the other, and what was wrong with how they ended."""
+
+    def __init__(self, trial: Trial, folder: Path) -> None:
+        is_poisonous = trial["point"] == "amend.inserted"
+        self.rng = random.Random(trial["seed"])
+        self.settings = workload.settings(folder / "home", plan_rows=4 if is_poisonous else 20)
+        self.chunk = 8 if is_poisonous else 40
+        self.lines = workload.lines(trial["seed"], self.chunk * LIVES, poison_every=4 if is_poisonous else 0)
+        self.receipts = folder / "receipts"
+        self.findings: list[str] = []
+        self.run_to_idle = _run_poisoned if is_poisonous else process.run_busily
+        self._folder = folder
+
+    def send(self, count: int, failpoint: str) -> int:
+        """Send what has no receipt yet of the first `count` lines: how the sender ended."""
+        indexes = workload.unacknowledged(self.receipts, count)
+        work = partial(process.append, self.settings, self.lines, indexes, self.receipts)
+        code = process.carry_out(self._folder, work, failpoint)
+        if failpoint.startswith("log.written") and code == process.KILLED:
+            self._tear()
+        return self._ended(code, failpoint)
+
+    def run(self, failpoint: str) -> int:
+        """Run to idle or to the failpoint: how the sequencer ended. A poisonous text ends it as well, each
+        time only so often until it is amended."""
+        for _ in range(DEATHS):
+            code = process.carry_out(self._folder, lambda: self.run_to_idle(self.settings), failpoint)
+            if code != poison.DEATH:
+                break
+        return self._ended(code, failpoint)
+
+    def _ended(self, code: int, failpoint: str) -> int:
+        if code not in (0, process.KILLED) or (code and not failpoint):
+            self.findings.append(f"armed with {failpoint or 'nothing'}, a process ended with {code}")
+        return code
+
+    def _tear(self) -> None:
+        """What was written and not yet synced may reach the disk in part: the last frame lost its end."""
+        live = max(Home(self.settings.home).log.glob("*.log"), key=lambda path: path.stat().st_mtime_ns)
+        with live.open("r+b") as file:
+            file.truncate(live.stat().st_size - self.rng.randint(1, 90))
+
+
+def _run_poisoned(settings: Settings) -> None:
+    process.hurry_upkeep(0)
+    process.run_by_hand(settings, poison.worker(settings))
