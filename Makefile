@@ -5,7 +5,7 @@ SYSTEM_PACKAGES := fuse libfuse2 faketime strace
 PYTHON ?= python3
 BIN := .venv/bin
 SEED ?= 1
-PART ?= all
+PART ?=
 
 .PHONY: setup test check pytest faults bench lock system
 
@@ -34,7 +34,7 @@ pytest:
 	$(BIN)/pytest -q
 
 faults: setup system
-	$(BIN)/python -m benchmarks.faults --part $(PART) --seed $(SEED)
+	$(BIN)/python -m benchmarks.faults --part "$(PART)" --seed $(SEED)
 
 bench: setup
 	$(BIN)/python -m benchmarks.core_throughput

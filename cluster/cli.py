@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import signal
 import sys
-import threading
 from contextlib import ExitStack
 from datetime import date, datetime
 from enum import StrEnum
@@ -24,6 +22,7 @@ from catalog import failpoints
 from catalog.errors import BadInput, BeejanError, NotDurable, Permanent, Stopped
 from cluster import settings as settings_module
 from cluster.settings import BUNDLE, Settings
+from cluster.stop import Stop
 
 OK, FINDING, USAGE, NOT_DURABLE, STOPPED = 0, 1, 2, 3, 4
 APPEND_LINES = 5_000
@@ -123,14 +122,13 @@ def run(
     from cluster.checks import is_idle
 
     settings = configured()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = Stop()
+    stop.listen()
     if runtime is RuntimeName.PLAIN:
         from cluster import plain as chosen
     else:
         from cluster import rayed as chosen  # type: ignore[no-redef]
-    chosen.run(settings, until_idle, stop.is_set, partial(is_idle, settings))
+    chosen.run(settings, until_idle, stop, partial(is_idle, settings))
 
 
 @app.command()

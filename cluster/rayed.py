@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -20,24 +21,25 @@ from catalog.errors import BeejanError
 from cluster import actors
 from cluster.home import Home
 from cluster.settings import Settings
+from cluster.stop import Stop
 from cluster.wiring import Runtime, dedup_config, open_stores, worker_config
 from pipelines.stages.signature import similarities
 
 OBJECT_STORE_BYTES = 256 << 20
 LOOK_S = 0.2
+RESTART_S = 1.0
 NAMESPACE = "beejan"
 MEMORY = "dedup"
 
 log = logging.getLogger(__name__)
 
 
-def run(
-    settings: Settings, until_idle: bool, stopping: Callable[[], bool], give_up: Callable[[], bool]
-) -> bool:
+def run(settings: Settings, until_idle: bool, stopping: Stop, give_up: Callable[[], bool]) -> bool:
     """Run the sequencer under Ray, here, until it ends; False when `give_up` ended the wait for another."""
     open_stores(settings)
     actors.note(Home(settings.home), "driver")
     start_ray(settings)
+    stopping.listen()  # Ray took the signals
     try:
         *_kept, sequencer = start_actors(settings)
         return _watch(sequencer, until_idle, stopping, give_up)
@@ -93,6 +95,7 @@ def _watch(
         except RayActorError:
             # It comes back with nothing but its settings, and reads the rest from what is durable.
             log.warning("the sequencer ended and is started again; nothing is lost")
+            time.sleep(RESTART_S)
             if told:
                 sequencer.stop.remote()
             running = sequencer.run.remote(until_idle, give_up)

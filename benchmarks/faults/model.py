@@ -47,7 +47,7 @@ from benchmarks.faults.model_world import (
     has_work,
     is_at_once,
 )
-from catalog.control.plans import Plan
+from catalog.control.plans import Amendments, Plan
 
 CONFIG = SequencerConfig(
     bundle="b",
@@ -59,8 +59,6 @@ CONFIG = SequencerConfig(
     poll_s=1.0,
     retry_s=2.0,
 )
-LONGEST_TURN = 90
-"""Answers within one turn; a correct one needs about 30, and a few for every fault and every rival's step."""
 
 
 class Standing(NamedTuple):
@@ -133,12 +131,28 @@ class Process:
         )
         self._sequencer = _between_turns(kind)(CONFIG, ports)
         self._sequencer.stand(standing)
-        self._greenlet = greenlet(lambda: self._life(clock))
+        self._greenlet = greenlet(lambda _: self._life(clock))
 
     def resume(self, answer: Any = None) -> Call | Boundary | Ended:
         """Let it run up to its next call or boundary."""
         found: Call | Boundary | Ended = self._greenlet.switch(answer)
         return found
+
+    def place(self) -> Any:
+        """Where it waits: fields, and of every frame its instruction and its variables. Two sequencers with
+        one place go on alike; no loop of theirs that calls a port goes over anything twice, so that its
+        variables tell how far it is."""
+        frames, frame = [], self._greenlet.gr_frame
+        while frame is not None:
+            variables = tuple((name, frozen(value)) for name, value in frame.f_locals.items())
+            frames.append((frame.f_code, frame.f_lasti, variables))
+            frame = frame.f_back
+        return self._standing(), tuple(frames)
+
+    def _standing(self) -> Standing:
+        memory, unseen = self._memory, tuple(sorted(self._lake.unseen.items()))
+        standing: Standing = self._sequencer.standing(self._who, memory.known, memory.pending, unseen)
+        return standing
 
     def _life(self, clock: _Clock) -> Ended:
         try:
@@ -158,11 +172,7 @@ class Process:
 
     def _boundary(self) -> bool:
         if self._begun:
-            memory = self._memory
-            standing = self._sequencer.standing(
-                self._who, memory.known, memory.pending, tuple(sorted(self._lake.unseen.items()))
-            )
-            self._greenlet.parent.switch(Boundary(standing, self._idle))
+            self._greenlet.parent.switch(Boundary(self._standing(), self._idle))
         self._begun = True
         return False
 
@@ -201,6 +211,19 @@ def _between_turns(kind: type[Sequencer]) -> Any:
     return Standable
 
 
+def frozen(value: Any) -> Any:
+    """A variable as a value; objects, whose fields the standing has, by their class."""
+    if isinstance(value, Plan):
+        return value.chain or value.created_us
+    if isinstance(value, dict):
+        return tuple(sorted((key, frozen(each)) for key, each in value.items()))
+    if isinstance(value, list | tuple):
+        return tuple(map(frozen, value))
+    if value is None or isinstance(value, str | int | float | frozenset | Amendments):
+        return value
+    return type(value)
+
+
 class Position:
     """Where a sequencer stands: the answers since a boundary, and what it does next."""
 
@@ -226,6 +249,7 @@ class Positions:
         self._rules = rules
         self._book: dict[str, Plan] = {}
         self._stood: dict[tuple[Standing, bool], Position] = {}
+        self._placed: dict[Any, Position] = {}
         self._made = 0
         self.plans = self._book
 
@@ -261,10 +285,12 @@ class Positions:
     ) -> Position:
         if isinstance(what, Boundary):
             return self.at(what.standing, what.idle)
-        if len(before) > LONGEST_TURN:
-            what = Ended("goes round for ever within one turn")
-        position = self._position(standing, before, what)
-        if isinstance(what, Call):
+        if isinstance(what, Ended):
+            return self._position(standing, before, what)
+        place = process.place()
+        position = self._placed.get(place)
+        if position is None:
+            position = self._placed[place] = self._position(standing, before, what)
             position.process = process
         return position
 
@@ -355,7 +381,7 @@ class Explorer:
         """(sequencer, step, state after it); -1 is the writer."""
         world, at = state
         for told, after in env_moves(world):
-            yield -1, told, _State(after, at)
+            yield -1, told, self._settled(after, at)
         for who, position in enumerate(at):
             call = position.next
             if call is None:
@@ -364,16 +390,22 @@ class Explorer:
             elif isinstance(call, Call):
                 for told, after, answer in self._stores.effects(world, who, call):
                     yield who, (call, told), self._at(after, at, who, self._positions.after(position, answer))
-            if world.crashes and position.before != () or position.next is None and world.crashes:
+            if world.crashes and (position.before or position.idle):
                 after = world._replace(crashes=world.crashes - 1)
                 yield who, CRASH, self._at(after, at, who, self._positions.at(fresh(who, after)))
 
     def _at(self, world: World, at: tuple[Position, ...], who: int, position: Position) -> _State:
-        """Sequencer `who` moved on; what only it can notice takes effect at once."""
+        return self._settled(world, (*at[:who], position, *at[who + 1 :]))
+
+    def _settled(self, world: World, at: tuple[Position, ...]) -> _State:
+        """What can go one way only, and what only its sequencer can notice, takes effect at once."""
+        return _State(world, tuple(self._settle(world, who, position) for who, position in enumerate(at)))
+
+    def _settle(self, world: World, who: int, position: Position) -> Position:
         while isinstance(position.next, Call) and is_at_once(world, position.next):
             (effect,) = self._stores.effects(world, who, position.next)
             position = self._positions.after(position, effect.answer)
-        return _State(world, (*at[:who], position, *at[who + 1 :]))
+        return position
 
     def _arrive(self, state: _State, came: tuple[int, int, Any]) -> int:
         world = self._worlds.setdefault(state.world, len(self._worlds))

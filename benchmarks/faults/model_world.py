@@ -125,23 +125,53 @@ class Effect(NamedTuple):
     answer: Any
 
 
-AT_ONCE = frozenset(
-    {
-        *("amendments", "rows"),
-        *(f"memory.{name}" for name in ("decide", "promote", "position", "catch_up")),
-    }
-)
-"""Calls that commute with every call of the other sequencer that may come between them and the call
-before: nothing is missed when they take effect at once, unless they may also go wrong."""
-
-
 def is_at_once(world: World, call: Call) -> bool:
-    """True when no interleaving and no crash before this call makes a difference."""
-    if call.name == "chain":
-        return int(call.args[0]) <= len(world.chains)  # a plan that is there never changes
-    if call.name.startswith("memory.") and world.restarts:
-        return False
-    return call.name in AT_ONCE and not (call.name == "memory.decide" and world.deaths)
+    """True when this call commutes with whatever the others may do before it: its answer can no longer
+    change, or nobody else sees its effect. Then no interleaving and no crash before it makes a difference,
+    and it takes effect together with the call before.
+    """
+    if call.name.startswith("memory."):
+        durable = call.name in ("memory.checkpoint", "memory.reset")
+        return not (
+            world.restarts or (durable and world.crashes) or (call.name == "memory.decide" and world.deaths)
+        )
+    settled: Any = SETTLED.get(call.name)
+    return settled is not None and bool(settled(world, *call.args))
+
+
+def _no_more_plans(world: World) -> bool:
+    ends = world.written if not world.writer_lives else tuple(len(FRAMES[name]) for name in SEGMENTS)
+    return all(to == end for (to, _), end in zip(world.planned, ends, strict=True))
+
+
+def _no_more_commits(world: World, table: str) -> bool:
+    return _no_more_plans(world) and getattr(world, FIELDS[table]).seq == len(world.chains)
+
+
+def _taken(world: World, plan: Plan) -> bool:
+    planned = dict(zip(SEGMENTS, world.planned, strict=True))
+    return plan.n <= len(world.chains) or any(planned[cut.segment][0] != cut.start for cut in plan.ranges)
+
+
+SETTLED = {
+    # Committed rows stay. An amendment commutes with all that stands between it and the read before.
+    "rows": lambda world, after, upto: True,
+    "amendments": lambda world: True,
+    # The head read before it was only held against the chain; what that said stays true.
+    "load": lambda world, table: True,
+    "chain": lambda world, n: n <= len(world.chains),
+    "after": lambda world, n, limit: n + limit <= len(world.chains) or _no_more_plans(world),
+    "last": _no_more_plans,
+    "progress": _no_more_plans,
+    "head": _no_more_commits,
+    "scan": lambda world, name, start, frames: start + frames <= world.written[SEGMENTS.index(name)],
+    "segments": lambda world: all(world.sealed),
+    "recover": lambda world, name: world.sealed[SEGMENTS.index(name)],
+    "insert": _taken,
+    "swap": lambda world, table, base, *_: getattr(world, FIELDS[table]).swaps != base and not world.unknowns,
+    "amend": lambda world, segment, offset: (segment, offset) in world.amended and not world.unknowns,
+}
+"""When the answer of a call can no longer change."""
 
 
 class Stores:
@@ -186,10 +216,7 @@ class Stores:
         yield Effect("", world, world.planned)
 
     def _insert(self, world: World, plan: Plan) -> Iterator[Effect]:
-        taken = plan.n <= len(world.chains) or any(
-            world.planned[SEGMENTS.index(cut.segment)][0] != cut.start for cut in plan.ranges
-        )
-        if taken and self._rules.plans_have_a_key:
+        if _taken(world, plan) and self._rules.plans_have_a_key:
             yield Effect("taken", world, Raised(PlanTaken))
             return
         moved = {cut.segment: (cut.stop, plan.n) for cut in plan.ranges}

@@ -1,0 +1,189 @@
+"""Full disks: nothing is acknowledged falsely, the sequencer says that it waits and goes on given room.
+
+One folder of a home after the other stands on a disk of a few megabytes, which is filled but for a seeded
+rest. The commands run as a person runs them; when the ballast goes they must end by themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from random import Random
+from typing import NoReturn
+
+from benchmarks.faults import check, process, workload
+from benchmarks.faults.bench import Outcome, Trial
+from catalog.errors import Unavailable
+from cluster import cli
+from cluster.settings import Settings
+
+DISKS = ("log", "raw", "warehouse", "state", "home")
+"""`home` is what stands in the home itself: the control database and the catalog."""
+TRIALS_A_DISK = 8
+DISK_BYTES = 6 << 20
+SPARE_BYTES = 120_000
+LINES = 160
+WAITING = "WARNING actors.sequencer.loop: waiting, nothing is lost: "
+TOLD_S = 5.0
+"""Within this time a sequencer that cannot go on has said so."""
+END_S = 30.0
+GROUP_LINES = 10
+
+
+def trials(seed: int) -> Iterator[Trial]:
+    """Every disk, each with other rests of free space."""
+    rng = Random(f"disk_full/{seed}")
+    for number in range(TRIALS_A_DISK):
+        for disk in DISKS:
+            spare = rng.randrange(SPARE_BYTES if number % 2 else SPARE_BYTES // 8) if number else 0
+            yield {"seed": rng.getrandbits(32), "disk": disk, "spare_bytes": spare}
+
+
+def run(trial: Trial, folder: Path) -> Outcome:
+    """Events into a healthy home, then into one with a full disk, then room again."""
+    sent = workload.lines(trial["seed"], LINES)
+    home, receipts = folder / "home", folder / "receipts"
+    settings = workload.settings(home)
+    arguments = ["--runtime", "plain", *(() if trial["is_running"] else ("--until-idle",))]
+    findings: list[str] = []
+
+    def fill() -> int:
+        _fill(disk, trial["spare_bytes"])
+        code, found = append(folder, settings, sent, range(LINES // 2, LINES), receipts)
+        findings.extend(found)
+        return code
+
+    with _disk(folder, home, trial["disk"]) as disk:
+        process.carry_out(folder, lambda: process.append(settings, sent, range(LINES // 2), receipts))
+        process.carry_out(folder, lambda: process.run(settings))
+        code = 0 if trial["is_running"] else fill()
+        with process.Child(folder, lambda: command(folder, "run", settings, arguments)) as runner:
+            if trial["is_running"]:
+                _until(runner, lambda: os.kill(runner.pid, 0) is None and _holds(home), TOLD_S)
+                code = fill()
+            waited, found = _wait_for_room(runner, folder, disk / "ballast")
+        verdict = check.settle(folder, settings, sent, receipts)
+    if code and trial["disk"] != "log":
+        findings.append(f"append ended with {code}, and its disk has room")
+    hits = {f"{trial['disk']}: refused": int(code > 0), f"{trial['disk']}: waited": int(waited)}
+    facts = {"append": code, "words": _words(folder, "run"), **verdict.facts}
+    return Outcome(findings + found + verdict.findings, hits, facts)
+
+
+def judge(outcomes: Sequence[Outcome]) -> list[str]:
+    """Every disk was really too full for somebody."""
+    hit = {disk for outcome in outcomes for disk, times in outcome.hits.items() if times}
+    aims = {"log: refused", *(f"{disk}: waited" for disk in DISKS if disk != "log")}
+    return [f"never: {aim}" for aim in sorted(aims - hit)]
+
+
+def append(
+    folder: Path, settings: Settings, sent: Sequence[workload.Line], indexes: Sequence[int], receipts: Path
+) -> tuple[int, list[str]]:
+    """`beejan append` of these lines: its exit code, and what it should not have done."""
+    written = folder / "lines"
+    written.write_bytes(b"".join(sent[index].encoded + b"\n" for index in indexes))
+    code = process.carry_out(folder, lambda: command(folder, "append", settings, [str(written)]))
+    given = [json.loads(line)["event_id"] for line in (folder / "append.out").read_text().splitlines()]
+    with receipts.open("a") as file:
+        file.writelines(f"{json.dumps([at, name])}\n" for at, name in zip(indexes, given, strict=False))
+    return code, refusal(code, len(given), len(indexes), _words(folder, "append"))
+
+
+def refusal(code: int, given: int, asked: int, words: Sequence[str]) -> list[str]:
+    """What is wrong with how an append ended: all receipts, or exit code 3 and one line that says why."""
+    if code == cli.OK:
+        return [] if given == asked else [f"append gave {given} receipts for {asked} lines and ended with 0"]
+    if code != cli.NOT_DURABLE:
+        return [f"append ended with {code}: {words[-1:]}"]
+    is_clear = len(words) == 1 and words[0].startswith("beejan: ") and "nothing was acknowledged" in words[0]
+    return [] if is_clear or given else [f"append was refused with the words {words[-3:]}"]
+
+
+def command(folder: Path, name: str, settings: Settings, arguments: Sequence[str]) -> NoReturn:
+    """Be `beejan NAME …` to the end of this process; what it prints is in `NAME.out` and `NAME.err`."""
+    logging.root.handlers.clear()
+    sys.stdout, sys.stderr = (
+        (folder / f"{name}.out").open("w"),
+        (folder / f"{name}.err").open("w", buffering=1),
+    )
+    os.environ.update({spec.metadata["name"]: str(getattr(settings, spec.name)) for spec in fields(Settings)})
+    sys.argv = ["beejan", name, *arguments]
+    cli.APPEND_LINES = GROUP_LINES
+    code: object = cli.OK
+    try:
+        cli.main()
+    except SystemExit as end:
+        code = end.code
+    sys.stdout.flush()
+    os._exit(code if isinstance(code, int) else cli.OK)
+
+
+def _wait_for_room(runner: process.Child, folder: Path, ballast: Path) -> tuple[bool, list[str]]:
+    """Make room when the sequencer says that it waits: whether it did wait, and what is wrong."""
+    findings = []
+    waited = _until(runner, lambda: bool(_words(folder, "run")), TOLD_S)
+    ballast.unlink()
+    os.kill(runner.pid, signal.SIGTERM)
+    _until(runner, lambda: False, END_S)
+    if not _is_over(runner):
+        return waited, [*findings, "there is room again and the sequencer does not go on"]
+    if code := runner.wait():
+        findings.append(f"run ended with {code}")
+    strange = [words for words in _words(folder, "run") if not words.startswith(WAITING)]
+    findings += [f"it says: {words}" for words in strange[-2:]]
+    return waited, findings
+
+
+def _words(folder: Path, name: str) -> list[str]:
+    said = folder / f"{name}.err"
+    return said.read_text().splitlines() if said.exists() else []
+
+
+def _until(child: process.Child, is_true: Callable[[], bool], patience_s: float) -> bool:
+    """Wait until something is true, the child is over, or patience is."""
+    deadline_s = time.monotonic() + patience_s
+    while not is_true():
+        if _is_over(child) or time.monotonic() > deadline_s:
+            return is_true()
+        time.sleep(0.01)
+    return True
+
+
+def _is_over(child: process.Child) -> bool:
+    return Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+@contextmanager
+def _disk(folder: Path, home: Path, name: str) -> Iterator[Path]:
+    """A small disk under one folder of a home, or under the home itself with its folders elsewhere."""
+    disk = home if name == "home" else home / name
+    disk.mkdir(parents=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "faults", str(disk)], check=False
+    )
+    if mounted.returncode:
+        raise Unavailable("no small disk can be mounted", hint="mounting needs root")
+    try:
+        if name == "home":
+            for each in DISKS[:-1]:
+                (folder / "elsewhere" / each).mkdir(parents=True)
+                (home / each).symlink_to(folder / "elsewhere" / each)
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def _fill(disk: Path, spare_bytes: int) -> None:
+    """Leave only so much room."""
+    free = os.statvfs(disk)
+    with (disk / "ballast").open("wb") as ballast:
+        os.posix_fallocate(ballast.fileno(), 0, max(1, free.f_bavail * free.f_frsize - spare_bytes))
