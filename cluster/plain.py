@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
 from actors.dedup.local import LocalDedup
 from actors.worker.local import LocalWorkers
@@ -18,5 +19,5 @@ def run(
     """Run the sequencer here; False when `give_up` ended the wait for another one."""
     open_stores(settings)
     workers = LocalWorkers(worker_config(settings), Home(settings.home).state / "deciding")
-    memory = LocalDedup(dedup_config(settings), similarities)
-    return Runtime(settings, workers, memory).run(until_idle, stopping, give_up)
+    with closing(LocalDedup(dedup_config(settings), similarities)) as memory:
+        return Runtime(settings, workers, memory).run(until_idle, stopping, give_up)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import msgspec
@@ -42,15 +43,13 @@ _identified = msgspec.json.Decoder(_Identified)
 
 def envelope(line: bytes, number: int, bundle: str, clock: Clock) -> Envelope:
     """Wrap line `number` (from 1), unjudged. Raises BadInput where not even the envelope can be read."""
-    try:
-        found = _line.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # The library's message may quote the line.
+    found = _read(line)
+    if found is None:
         raise BadInput(
             "not a line of the form {channel, source, payload}",
             hint="lines before this one are durable and have their receipts",
             line=number,
-        ) from None
+        )
     if not _CHANNEL.fullmatch(found.channel) or not 0 < len(found.source) <= SOURCE_LENGTH:
         raise BadInput(
             "channel or source is not a name",
@@ -71,6 +70,53 @@ def envelope(line: bytes, number: int, bundle: str, clock: Clock) -> Envelope:
         key_id="",
         payload=payload,
     )
+
+
+def _read(line: bytes) -> Line | None:
+    try:
+        return _line.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    # The fast decoder refuses what the grammar allows, as half of a surrogate pair in an escape: such a
+    # payload is stored too and judged later, so cut the line by a decoder that lets it pass.
+    try:
+        parts = _members(line.decode())
+        known = (json.loads(parts.pop("channel")), json.loads(parts.pop("source")))
+        payload = parts.pop("payload")
+    except (ValueError, KeyError, RecursionError):
+        return None
+    if parts or not all(isinstance(name, str) for name in known):
+        return None
+    return Line(*known, msgspec.Raw(payload.encode()))
+
+
+def _members(line: str) -> dict[str, str]:
+    """The members of a JSON object, each value as its own text. Raises ValueError where it is none."""
+    read, blank = json.JSONDecoder().raw_decode, re.compile(r"[ \t\r\n]*")
+    found: dict[str, str] = {}
+
+    def after(position: int, wanted: str) -> int:
+        position = _end(blank, line, position)
+        if line[position : position + 1] not in wanted or position == len(line):
+            raise ValueError(wanted)
+        return position + 1
+
+    position, mark = after(0, "{"), ","
+    while mark == ",":
+        name, position = read(line, _end(blank, line, position))
+        begin = _end(blank, line, after(position, ":"))
+        _, position = read(line, begin)
+        found[name] = line[begin:position]
+        position = after(position, ",}")
+        mark = line[position - 1]
+    if _end(blank, line, position) != len(line):
+        raise ValueError("more than one value")
+    return found
+
+
+def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
+    match = pattern.match(text, position)
+    return match.end() if match else position
 
 
 def _provider_id(payload: bytes) -> str:

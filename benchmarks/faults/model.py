@@ -39,6 +39,7 @@ from benchmarks.faults.model_world import (
     Raised,
     Remembered,
     Rules,
+    Scenario,
     Stores,
     Table,
     World,
@@ -64,7 +65,6 @@ CONFIG = SequencerConfig(
 class Standing(NamedTuple):
     """A sequencer between two turns: all that its next turn can depend on."""
 
-    who: int
     started: bool
     commit_seq: int
     ahead: tuple[tuple[int, Any], ...]
@@ -76,7 +76,7 @@ class Standing(NamedTuple):
 
 def fresh(who: int, world: World) -> Standing:
     """A new process, whose memory stands at its checkpoint."""
-    return Standing(who, False, 0, (), 0, world.saved[who], None, ())
+    return Standing(False, 0, (), 0, world.saved[who], None, ())
 
 
 class Boundary(NamedTuple):
@@ -93,13 +93,10 @@ class Ended(NamedTuple):
 
 
 class _Clock:
-    """Stands still; each sequencer's says something else, so that their plans differ."""
-
-    def __init__(self, who: int) -> None:
-        self._who = who
+    """Stands still."""
 
     def now_us(self) -> int:
-        return self._who
+        return 0
 
     def elapsed_s(self) -> float:
         return 0.0
@@ -111,11 +108,10 @@ class Process:
     def __init__(
         self, kind: type[Sequencer], rules: Rules, book: dict[str, Plan], standing: Standing
     ) -> None:
-        self._who = standing.who
         self._begun, self._idle = False, False
         self._lake = ModelLake(self._ask, standing.unseen, rules.commit_checks_seq)
         self._memory = ModelMemory(self._ask, standing.known, standing.pending)
-        clock = _Clock(standing.who)
+        clock = _Clock()
         ports = Ports(
             log=ModelLog(self._ask),
             plans=ModelPlans(self._ask, book),
@@ -151,7 +147,7 @@ class Process:
 
     def _standing(self) -> Standing:
         memory, unseen = self._memory, tuple(sorted(self._lake.unseen.items()))
-        standing: Standing = self._sequencer.standing(self._who, memory.known, memory.pending, unseen)
+        standing: Standing = self._sequencer.standing(memory.known, memory.pending, unseen)
         return standing
 
     def _life(self, clock: _Clock) -> Ended:
@@ -202,10 +198,10 @@ def _between_turns(kind: type[Sequencer]) -> Any:
             )
             self.resumed = at.started
 
-        def standing(self, who: int, known: Remembered, pending: Any, unseen: Any) -> Standing:
+        def standing(self, known: Remembered, pending: Any, unseen: Any) -> Standing:
             ahead = tuple(sorted(self._ahead.items()))
             return Standing(
-                who, self.started, self.commit_seq, ahead, self._since_checkpoint, known, pending, unseen
+                self.started, self.commit_seq, ahead, self._since_checkpoint, known, pending, unseen
             )
 
     return Standable
@@ -299,17 +295,6 @@ class Positions:
         return Position(self._made, standing, before, doing)
 
 
-class Scenario(NamedTuple):
-    """How many faults of each kind one run may meet."""
-
-    name: str
-    crashes: int = 0
-    unknowns: int = 0
-    deaths: int = 0
-    restarts: int = 0
-    sequencers: int = 2
-
-
 class Violation(NamedTuple):
     """What was broken, and the steps that lead there: a shortest trace."""
 
@@ -351,9 +336,7 @@ class Explorer:
     def run(self, max_states: int = 10_000_000, give_up: Callable[[], bool] = lambda: False) -> Report:
         """Explore up to `max_states`, or until `give_up`; ends at the first violation."""
         scenario, choices, complete = self._scenario, 0, 0
-        world = first_world(
-            scenario.crashes, scenario.unknowns, scenario.deaths, scenario.restarts, scenario.sequencers
-        )
+        world = first_world(scenario)
         self._arrive(
             _State(world, tuple(self._positions.at(fresh(i, world)) for i in range(scenario.sequencers))),
             (-1, -1, ""),
@@ -424,9 +407,9 @@ class Explorer:
             self._wrong[world] = broken(state.world, self._positions.plans)
         if what := self._wrong[world]:
             return what
-        for position in state.at:
+        for who, position in enumerate(state.at):
             if isinstance(position.next, Ended):
-                return f"sequencer {NAMES[position.standing.who]} ended: {position.next.why}"
+                return f"sequencer {NAMES[who]} ended: {position.next.why}"
             if not position.before and (what := wrong_memory(state.world, position.standing.known)):
                 return what
         return None
@@ -465,11 +448,15 @@ def _told(who: int, step: Any) -> str:
     if isinstance(step, str):
         return step if who < 0 else f"{NAMES[who]} {step}"
     call, outcome = step
-    shown = [
-        f"plan {arg.n} {[tuple(cut)[:3] for cut in arg.ranges]}" if isinstance(arg, Plan) else str(arg)
-        for arg in call.args[:3]
-    ]
-    return f"{NAMES[who]} {call.name}({', '.join(shown)})" + (f": {outcome}" if outcome else "")
+    shown = ", ".join(_shown(arg) for arg in call.args[:3])
+    return f"{NAMES[who]} {call.name}({shown})" + (f": {outcome}" if outcome else "")
+
+
+def _shown(arg: Any) -> str:
+    if isinstance(arg, Plan):
+        cuts = ", ".join(f"{cut.segment}[{cut.start}:{cut.stop}]" for cut in arg.ranges)
+        return f"plan {arg.n}: {cuts}"
+    return f"plans 1 to {arg.seq}" if isinstance(arg, Remembered) else str(arg)
 
 
 def explore(

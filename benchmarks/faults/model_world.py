@@ -110,6 +110,21 @@ class Rules(NamedTuple):
     """The lake looks at the table's `commit_seq` before it appends."""
 
 
+class Scenario(NamedTuple):
+    """Who takes part, and how many faults of each kind one run may meet."""
+
+    name: str
+    crashes: int = 0
+    unknowns: int = 0
+    """Lost answers of the catalog or the control database, whose call happened or did not."""
+    deaths: int = 0
+    """Workers that die over a plan and have its first event blamed for it."""
+    restarts: int = 0
+    """Memories that start again alone, at their checkpoint."""
+    writer: bool = False
+    sequencers: int = 2
+
+
 class Call(NamedTuple):
     """A port call that waits to take effect."""
 
@@ -296,17 +311,17 @@ def has_work(world: World, commit_seq: int) -> bool:
     return unplanned or unsealed or len(world.chains) > commit_seq
 
 
-def first_world(crashes: int, unknowns: int, deaths: int, restarts: int, sequencers: int) -> World:
-    """One sealed segment of two frames, and one whose writer has acknowledged one frame and lives."""
+def first_world(scenario: Scenario) -> World:
+    """Two segments. With a writer, the second one's has acknowledged one frame of two, and lives."""
     return World(
-        written=(len(FRAMES["s1"]), 1),
-        sealed=(True, False),
-        writer_lives=True,
-        saved=(Remembered(),) * sequencers,
-        crashes=crashes,
-        unknowns=unknowns,
-        deaths=deaths,
-        restarts=restarts,
+        written=(2, 1) if scenario.writer else (2, 2),
+        sealed=(True, not scenario.writer),
+        writer_lives=scenario.writer,
+        saved=(Remembered(),) * scenario.sequencers,
+        crashes=scenario.crashes,
+        unknowns=scenario.unknowns,
+        deaths=scenario.deaths,
+        restarts=scenario.restarts,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -63,13 +63,21 @@ class Fields(NamedTuple):
     reason: str | None
 
 
+_FIRST_US, _LAST_US = (
+    (instant.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
+    for instant in (datetime.min, datetime.max)
+)
 _payload = msgspec.json.Decoder(Payload)
 _loose = msgspec.json.Decoder(Loose)
 _instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 def _to_us(instant: datetime) -> int:
-    return (instant - EPOCH) // timedelta(microseconds=1)
+    """Raises OverflowError for an instant that no date in UTC can name: its row could not be read."""
+    us = (instant - EPOCH) // timedelta(microseconds=1)
+    if not _FIRST_US <= us <= _LAST_US:
+        raise OverflowError
+    return us
 
 
 def fields(envelope: Envelope) -> Fields:

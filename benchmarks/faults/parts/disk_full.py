@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from random import Random
@@ -44,7 +45,8 @@ def trials(seed: int) -> Iterator[Trial]:
     for number in range(TRIALS_A_DISK):
         for disk in DISKS:
             spare = rng.randrange(SPARE_BYTES if number % 2 else SPARE_BYTES // 8) if number else 0
-            yield {"seed": rng.getrandbits(32), "disk": disk, "spare_bytes": spare}
+            trial = {"disk": disk, "spare_bytes": spare, "is_running": rng.random() < 0.6}
+            yield {"seed": rng.getrandbits(32), **trial}
 
 
 def run(trial: Trial, folder: Path) -> Outcome:
@@ -52,29 +54,28 @@ def run(trial: Trial, folder: Path) -> Outcome:
     sent = workload.lines(trial["seed"], LINES)
     home, receipts = folder / "home", folder / "receipts"
     settings = workload.settings(home)
-    arguments = ["--runtime", "plain", *(() if trial["is_running"] else ("--until-idle",))]
-    findings: list[str] = []
-
-    def fill() -> int:
-        _fill(disk, trial["spare_bytes"])
-        code, found = append(folder, settings, sent, range(LINES // 2, LINES), receipts)
-        findings.extend(found)
-        return code
-
-    with _disk(folder, home, trial["disk"]) as disk:
+    with _disk(folder, home, trial["disk"]) as disk, ExitStack() as stack:
         process.carry_out(folder, lambda: process.append(settings, sent, range(LINES // 2), receipts))
-        process.carry_out(folder, lambda: process.run(settings))
-        code = 0 if trial["is_running"] else fill()
-        with process.Child(folder, lambda: command(folder, "run", settings, arguments)) as runner:
-            if trial["is_running"]:
-                _until(runner, lambda: os.kill(runner.pid, 0) is None and _holds(home), TOLD_S)
-                code = fill()
-            waited, found = _wait_for_room(runner, folder, disk / "ballast")
+        arguments = ["--runtime", "plain"]
+        if trial["is_running"]:
+            runner = stack.enter_context(
+                process.Child(folder, lambda: command(folder, "run", settings, arguments))
+            )
+            _until(runner, lambda: _is_done(home), END_S)
+        else:
+            process.carry_out(folder, lambda: process.run(settings))
+        _fill(disk, trial["spare_bytes"])
+        code, findings = append(folder, settings, sent, range(LINES // 2, LINES), receipts)
+        if not trial["is_running"]:
+            runner = stack.enter_context(
+                process.Child(folder, lambda: command(folder, "run", settings, [*arguments, "--until-idle"]))
+            )
+        waited, found = _wait_for_room(runner, folder, home, disk / "ballast", trial["is_running"])
         verdict = check.settle(folder, settings, sent, receipts)
     if code and trial["disk"] != "log":
         findings.append(f"append ended with {code}, and its disk has room")
     hits = {f"{trial['disk']}: refused": int(code > 0), f"{trial['disk']}: waited": int(waited)}
-    facts = {"append": code, "words": _words(folder, "run"), **verdict.facts}
+    facts = {"append": code, "words": words(folder, "run"), **verdict.facts}
     return Outcome(findings + found + verdict.findings, hits, facts)
 
 
@@ -86,16 +87,21 @@ def judge(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def append(
-    folder: Path, settings: Settings, sent: Sequence[workload.Line], indexes: Sequence[int], receipts: Path
+    folder: Path,
+    settings: Settings,
+    sent: Sequence[workload.Line],
+    indexes: Sequence[int],
+    receipts: Path,
+    carry_out: Callable[[Path, Callable[[], None]], int] = process.carry_out,
 ) -> tuple[int, list[str]]:
     """`beejan append` of these lines: its exit code, and what it should not have done."""
     written = folder / "lines"
     written.write_bytes(b"".join(sent[index].encoded + b"\n" for index in indexes))
-    code = process.carry_out(folder, lambda: command(folder, "append", settings, [str(written)]))
+    code = carry_out(folder, lambda: command(folder, "append", settings, [str(written)]))
     given = [json.loads(line)["event_id"] for line in (folder / "append.out").read_text().splitlines()]
     with receipts.open("a") as file:
         file.writelines(f"{json.dumps([at, name])}\n" for at, name in zip(indexes, given, strict=False))
-    return code, refusal(code, len(given), len(indexes), _words(folder, "append"))
+    return code, refusal(code, len(given), len(indexes), words(folder, "append"))
 
 
 def refusal(code: int, given: int, asked: int, words: Sequence[str]) -> list[str]:
@@ -127,25 +133,40 @@ def command(folder: Path, name: str, settings: Settings, arguments: Sequence[str
     os._exit(code if isinstance(code, int) else cli.OK)
 
 
-def _wait_for_room(runner: process.Child, folder: Path, ballast: Path) -> tuple[bool, list[str]]:
+def _wait_for_room(
+    runner: process.Child, folder: Path, home: Path, ballast: Path, is_running: bool
+) -> tuple[bool, list[str]]:
     """Make room when the sequencer says that it waits: whether it did wait, and what is wrong."""
-    findings = []
-    waited = _until(runner, lambda: bool(_words(folder, "run")), TOLD_S)
+    waited = _until(runner, lambda: bool(words(folder, "run")) or _is_done(home), TOLD_S)
+    findings = [] if waited or _is_over(runner) else ["the sequencer is held up and says nothing"]
+    waited = not (_is_done(home) or _is_over(runner))
     ballast.unlink()
-    os.kill(runner.pid, signal.SIGTERM)
-    _until(runner, lambda: False, END_S)
-    if not _is_over(runner):
+    if is_running:
+        _until(runner, lambda: _is_done(home), END_S)
+        os.kill(runner.pid, signal.SIGTERM)
+    if not _until(runner, lambda: _is_over(runner), END_S):
         return waited, [*findings, "there is room again and the sequencer does not go on"]
-    if code := runner.wait():
-        findings.append(f"run ended with {code}")
-    strange = [words for words in _words(folder, "run") if not words.startswith(WAITING)]
-    findings += [f"it says: {words}" for words in strange[-2:]]
-    return waited, findings
+    return waited, findings + ending(runner.wait(), words(folder, "run"))
 
 
-def _words(folder: Path, name: str) -> list[str]:
+def ending(code: int, said: Sequence[str]) -> list[str]:
+    """What is wrong with how a run ended: by itself with 0, having said only that it waits; or at once,
+    refusing to start with one line."""
+    if code == cli.FINDING and len(said) == 1 and said[0].startswith("beejan: "):
+        return []
+    strange = [line for line in said if not line.startswith(WAITING)]
+    return [*([f"run ended with {code}"] if code else []), *(f"it says: {line}" for line in strange[-2:])]
+
+
+def words(folder: Path, name: str) -> list[str]:
+    """The lines that a command wrote to standard error."""
     said = folder / f"{name}.err"
     return said.read_text().splitlines() if said.exists() else []
+
+
+def _is_done(home: Path) -> bool:
+    """Everything that was in the log is committed and published."""
+    return not list((home / "log").glob("seg-*"))
 
 
 def _until(child: process.Child, is_true: Callable[[], bool], patience_s: float) -> bool:

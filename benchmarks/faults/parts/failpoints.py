@@ -21,9 +21,9 @@ from cluster.home import Home
 from cluster.settings import Settings
 
 ENOUGH = 30
-KILLS = 3
-TRIALS = 11
-LIVES = 8
+KILLS = 11
+TRIALS = 3
+LIVES = 22
 SENDING = (
     "log.created",
     "log.named",
@@ -34,10 +34,12 @@ SENDING = (
     "log.sealed",
 )
 """Points that the sending process passes."""
+UPKEEP = ("compact", "expire", "orphans", "file")
+"""What is only reached, or reached more, where upkeep is due every few commits."""
 SPREAD = {
-    "log.written": 8,
-    "log.synced": 8,
-    "log.published": 8,
+    "log.written": 4,
+    "log.synced": 4,
+    "log.published": 4,
     "log.cut": 1,
     "amend.inserted": 1,
     "file.written": 40,
@@ -67,7 +69,7 @@ def run(trial: Trial, folder: Path) -> Outcome:
             if home.rng.random() < 0.5:
                 home.run("")
             continue
-        home.send(sent, f"log.written:kill@{home.rng.randint(1, 8)}" if point == "log.cut" else "")
+        home.send(sent, f"log.written:kill@{home.rng.randint(1, 4)}" if point == "log.cut" else "")
         kills += home.run(at) == process.KILLED
     home.send(sent, "")
     home.run("")
@@ -89,12 +91,16 @@ class _Lives:
     def __init__(self, trial: Trial, folder: Path) -> None:
         is_poisonous = trial["point"] == "amend.inserted"
         self.rng = random.Random(trial["seed"])
-        self.settings = workload.settings(folder / "home", plan_rows=4 if is_poisonous else 20)
-        self.chunk = 8 if is_poisonous else 40
+        self.settings = workload.settings(
+            folder / "home", plan_rows=4 if is_poisonous else 8, segment_bytes=2_000
+        )
+        self.chunk = 8 if is_poisonous else 12
         self.lines = workload.lines(trial["seed"], self.chunk * LIVES, poison_every=4 if is_poisonous else 0)
         self.receipts = folder / "receipts"
         self.findings: list[str] = []
-        self.run_to_idle = _run_poisoned if is_poisonous else process.run_busily
+        self.run_to_idle = _run_poisoned if is_poisonous else process.run
+        if trial["point"].partition(".")[0] in UPKEEP:
+            self.run_to_idle = process.run_busily
         self._folder = folder
 
     def send(self, count: int, failpoint: str) -> int:

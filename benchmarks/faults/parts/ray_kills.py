@@ -97,6 +97,7 @@ class Runtime:
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
+        self._started_at = time.time()
         command = [sys.executable, "-m", "cluster.cli", "run", "--runtime", "ray"]
         with self._errors.open("ab") as errors:
             return subprocess.Popen(command, env=self._environment, stdout=errors, stderr=errors)
@@ -129,10 +130,19 @@ class Runtime:
         """Whether events wait: their segment is still in the log."""
         return any(self._home.log.glob("*.sealed"))
 
+    def _is_ours(self) -> bool:
+        """Whether the driver that runs now has come so far that it hears signals and has started actors."""
+        noted = (self._home.state / "actors" / "driver").read_text()
+        sequencer = self._home.state / "actors" / "sequencer"
+        return noted == str(self._process.pid) and sequencer.stat().st_mtime > self._started_at
+
     def end(self) -> int:
         """SIGTERM: it finishes what is durable; its exit code."""
         if self._process.poll() is not None:
             self._process = self._start()
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not (self._is_ours() and self._pid("sequencer")) and time.monotonic() < deadline_s:
+            time.sleep(LOOK_S)
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(PATIENCE_S)
 
