@@ -26,7 +26,7 @@ class BeejanError(Exception):
 
     def __str__(self) -> str:
         facts = "".join(f" {name}={value}" for name, value in sorted(self.fields.items()))
-        return f"{self.message}{facts}" + (f" ({self.hint})" if self.hint else "")
+        return f"{self.message}{facts}" + (f": {self.hint}" if self.hint else "")
 
 
 def _rebuild(cls: type[BeejanError], message: str, hint: str, fields: dict[str, str | int]) -> BeejanError:

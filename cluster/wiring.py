@@ -197,6 +197,5 @@ class Runtime:
             counts=flow.counts,
             ledger=flow.ledger,
             turns=(publisher.turn, Maintainer(lake, stores.clock).turn),
-            pause=time.sleep,
         )
         return Sequencer(self._config, ports)

@@ -10,7 +10,7 @@ import os
 import shutil
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from actors.dedup.entries import ID_BYTES, Overlay, Uint64s, slices
 from catalog import failpoints
-from catalog.errors import MemoryBehind, WrongVersion
+from catalog.errors import MemoryBehind, Unavailable, WrongVersion
 
 FORMAT = b"1"
 COMMIT_ORDER = [("plan", "ascending"), ("segment", "ascending"), ("offset", "ascending")]
@@ -59,14 +59,15 @@ class Memory:
         self._limit = bucket_limit * ID_BYTES
         self._map_bytes = map_bytes
         self._overlay = Overlay()
-        try:
-            self._open()
-        except _DAMAGE as error:
-            log.warning("memory of ids is damaged and starts empty: %s", type(error).__name__)
-            self.reset()
-        except WrongVersion:
-            self.close()
-            raise
+        self._env: Any = None
+        with suppress(Unavailable):  # the next use tries again
+            self._ensure_open()
+
+    @property
+    def position(self) -> Position:
+        """The last plan known. Raises Unavailable when the files cannot be opened."""
+        self._ensure_open()
+        return self._position
 
     def digests(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Payload digest of every id that is known."""
@@ -97,7 +98,7 @@ class Memory:
     def learn(self, rows: pa.Table, position: Position) -> None:
         """Add the rows of all plans after the present position up to the new one; nothing durable."""
         self._overlay.learn(rows.sort_by(COMMIT_ORDER), self._limit)
-        self.position = position
+        self._position = position
 
     def checkpoint(self) -> None:
         """Make all that was learnt durable, in one transaction; safe to repeat."""
@@ -105,19 +106,35 @@ class Memory:
         with self._guard():
             while not self._written():
                 self._env.set_mapsize(2 * self._env.info()["map_size"])
-        self._checkpointed, self._overlay = self.position, Overlay()
+        self._checkpointed, self._overlay = self._position, Overlay()
         failpoints.hit("checkpoint.written")
 
     def reset(self) -> None:
         """Know nothing, durably."""
         self.close()
-        shutil.rmtree(self._folder)
-        self._open()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._ensure_open()
 
     def close(self) -> None:
         """Let go of the files; what was learnt since the checkpoint is gone."""
-        if (env := getattr(self, "_env", None)) is not None:
-            env.close()
+        if self._env is not None:
+            self._env.close()
+        self._env = None
+
+    def _ensure_open(self) -> None:
+        if self._env is not None:
+            return
+        try:
+            self._open()
+        except _DAMAGE as error:
+            log.warning("memory of ids is damaged and starts empty: %s", type(error).__name__)
+            self.reset()
+        except (lmdb.Error, OSError) as error:
+            self.close()
+            raise _unavailable(error) from None
+        except BaseException:
+            self.close()
+            raise
 
     def _open(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -151,7 +168,7 @@ class Memory:
             log.warning("memory of ids was written under another bucket limit and starts empty")
             self.reset()
             return
-        self.position = self._checkpointed = Position(seq, packed[_POSITION.size :].decode())
+        self._position = self._checkpointed = Position(seq, packed[_POSITION.size :].decode())
         self._overlay = Overlay()
 
     def _packed(self, position: Position) -> bytes:
@@ -165,10 +182,12 @@ class Memory:
             yield
         except (_Overtaken, lmdb.MapResizedError):
             self.close()
-            self._open()
+            self._ensure_open()
         except _DAMAGE as error:
             log.warning("memory of ids is damaged and starts empty: %s", type(error).__name__)
             self.reset()
+        except (lmdb.Error, OSError) as error:
+            raise _unavailable(error) from None
         else:
             return
         raise MemoryBehind(
@@ -198,7 +217,7 @@ class Memory:
                 self._put(txn, _ID_DATABASE, sorted(self._overlay.ids.items()))
                 self._put(txn, _EVENT_DATABASE, sorted(self._overlay.events.items()))
                 self._put(txn, _BUCKET_DATABASE, self._merged(txn))
-                txn.put(b"position", self._packed(self.position))
+                txn.put(b"position", self._packed(self._position))
         except lmdb.MapFullError:
             return False
         return True
@@ -226,6 +245,10 @@ class Memory:
 
 class _Overtaken(Exception):
     """Another process wrote the checkpoint."""
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    return Unavailable("the memory of ids cannot be read or written", hint="check its disk", cause=str(error))
 
 
 def _sync(path: Path) -> None:

@@ -122,4 +122,3 @@ class Ports(NamedTuple):
     counts: Callable[[Plan, pa.Table, dict[str, int]], dict[str, dict[str, int]]]
     ledger: Callable[[Plan, dict[str, dict[str, int]]], pa.Table]
     turns: Sequence[Callable[[int, bool], bool]]
-    pause: Callable[[float], None]

@@ -24,7 +24,6 @@ from catalog.errors import (
     CommitUnknown,
     CorruptFrame,
     MemoryBehind,
-    Transient,
     Unavailable,
     WorkerDied,
 )
@@ -41,7 +40,11 @@ RESTORE = (
 
 
 class Sequencer:
-    """Decides and commits plans in order. `start` first, then `turn` for ever."""
+    """Decides and commits plans in order. `start` first, then `turn` for ever.
+
+    Both raise Transient, Indeterminate or OSError when something they need is not there: `start` again then,
+    and everything is read from what is durable.
+    """
 
     def __init__(self, config: SequencerConfig, ports: Ports) -> None:
         self._config = config
@@ -128,7 +131,7 @@ class Sequencer:
 
     def _decide(self, plan: Plan) -> tuple[pa.Table, dict[str, int]] | None:
         """Step 2; None when a rival committed plan n meanwhile. Nothing is decided with less memory than
-        plans 1 to n-1 left: while an actor is down, this waits."""
+        plans 1 to n-1 left."""
         while True:
             try:
                 if plan.n not in self._ahead:
@@ -142,8 +145,6 @@ class Sequencer:
                 if head.commit_seq >= plan.n:
                     return None
                 self._remember(head, forget_from=plan.n)
-            except Unavailable:
-                self._ports.pause(self._config.retry_s)
 
     def _amend(self, plan: Plan) -> None:
         """A worker died over this plan: blame an event only if it kills again, twice, in isolation."""
@@ -161,23 +162,18 @@ class Sequencer:
                 return not self._ports.lake.commit(EVENTS.name, plan.n, rows, before, plan.chain, counts)
             except CommitConflict:
                 pass  # nothing of ours is in the table: look where it is now, and try again or follow
-            except CommitUnknown:
-                self._reconnect()
-            except Transient:
-                self._ports.pause(self._config.retry_s)
+            except CommitUnknown as unknown:
+                self._look_again(EVENTS.name, plan, unknown)
             if self._ports.lake.head(EVENTS.name).commit_seq >= plan.n:
                 return False
 
-    def _reconnect(self) -> None:
-        """Until the catalog answers: through a new connection, since an old one may see what it failed
-        to commit."""
-        while True:
-            try:
-                self._ports.lake.reconnect()
-                self._ports.lake.head(EVENTS.name)
-                return
-            except Transient:
-                self._ports.pause(self._config.retry_s)
+    def _look_again(self, table: str, plan: Plan, unknown: CommitUnknown) -> None:
+        """Through a new connection, since the old one may see what it failed to commit. Raises Unavailable
+        when plan n is not in the table."""
+        self._ports.lake.reconnect()
+        if self._ports.lake.head(table).commit_seq < plan.n:
+            cause = str(unknown.fields.get("cause", ""))
+            raise Unavailable("a commit did not happen", n=plan.n, cause=cause) from None
 
     def _ledger(self, plan: Plan, counts: dict[str, dict[str, int]]) -> None:
         """Step 4, under the ledger's own commit_seq, from the counts that the table carries for plan n."""
@@ -189,10 +185,9 @@ class Sequencer:
                 return
             except CommitConflict:
                 pass
-            except CommitUnknown:
-                self._reconnect()
-            except Transient:
-                self._ports.pause(self._config.retry_s)
+            except CommitUnknown as unknown:
+                self._look_again(LEDGER.name, plan, unknown)
+                return
 
     def _heal_ledger(self, head: Head) -> None:
         if self._ports.lake.head(LEDGER.name).commit_seq < head.commit_seq:
@@ -220,15 +215,8 @@ class Sequencer:
 
     def _remember(self, head: Head, forget_from: int) -> None:
         """Bring the memory to the table's commit_seq: what it has below `forget_from`, and the rows after
-        that, read back. Waits while the memory is down."""
-        while True:
-            try:
-                self._ports.memory.drop(forget_from)
-                return self._catch_up(head)
-            except Unavailable:
-                self._ports.pause(self._config.retry_s)
-
-    def _catch_up(self, head: Head) -> None:
+        that, read back."""
+        self._ports.memory.drop(forget_from)
         seq, chain = self._ports.memory.position()
         if seq > head.commit_seq or self._ports.plans.chain(seq) != chain:
             self._ports.memory.reset()

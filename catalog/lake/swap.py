@@ -41,5 +41,5 @@ def publish(transaction: Transaction, *, swapped: str | None = None, staged: str
         raise CommitUnknown(
             "the swap's answer was lost",
             hint="reconnect and read commit_seq before repeating",
-            cause=type(error).__name__,
+            cause=str(error) if isinstance(error, OSError) else type(error).__name__,
         ) from error

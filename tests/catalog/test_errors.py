@@ -18,7 +18,7 @@ def test_pickles_whole(cls: type[BeejanError]) -> None:
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is cls
     assert (again.message, again.hint, again.fields) == (error.message, error.hint, error.fields)
-    assert str(again) == "what happened offset=3 segment=seg-1 (what to do)"
+    assert str(again) == "what happened offset=3 segment=seg-1: what to do"
 
 
 def test_codes_are_unique_and_kinds_are_four() -> None:

@@ -1,4 +1,4 @@
-"""Flipped bits: `verify` sees each one in log and raw layer, and no run takes a durable frame for a torn tail.
+"""Flipped bits: `verify` sees each in log and raw layer, and no run takes a durable frame for a torn tail.
 
 A home in use: published segments, sealed ones that wait, and a live one whose writer was killed. One bit
 is flipped, looked for, and flipped back. After a flip in the log a run also has to stop for a person, or

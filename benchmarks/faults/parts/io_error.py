@@ -2,7 +2,7 @@
 
 The kernel says EIO to one sync or rename, or ENOSPC to one write, of `beejan append` or `beejan run`, by
 way of strace: the call is not carried out. A device may take the next one again, so the product must
-neither trust it nor give up.
+neither trust it nor give up. After `append` the power goes as well: what only seemed durable is gone.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from random import Random
 from benchmarks.faults import check, process, workload
 from benchmarks.faults.bench import Outcome, Trial
 from benchmarks.faults.parts.disk_full import append, command, ending, words
+from benchmarks.faults.powercut import PowerCut
+from cluster import cli
 
 CALLS = {
     "append": {"fdatasync": 18, "fsync": 25, "pwrite64": 50, "rename": 18},
@@ -27,6 +29,7 @@ CALLS = {
 ERRORS = {"pwrite64": "ENOSPC", "write": "ENOSPC"}
 TRIALS_A_CALL = 12
 LINES = 120
+RUN = ("--runtime", "plain", "--until-idle")
 
 
 def trials(seed: int) -> Iterator[Trial]:
@@ -42,21 +45,28 @@ def trials(seed: int) -> Iterator[Trial]:
 def run(trial: Trial, folder: Path) -> Outcome:
     """One command with one failing call on a home that is in use, then a run without faults."""
     sent = workload.lines(trial["seed"], LINES)
-    home, receipts = folder / "home", folder / "receipts"
-    settings = workload.settings(home)
-    process.carry_out(folder, lambda: process.append(settings, sent, range(LINES // 4), receipts))
-    process.carry_out(folder, lambda: process.run(settings))
+    receipts, disk = folder / "receipts", folder / "disk"
+    disk.mkdir()
+    settings = workload.settings(disk / "home")
+    is_append, rest = trial["command"] == "append", range(LINES // 4, LINES)
     failing = partial(_failing, fault=trial["fault"])
-    indexes = range(LINES // 4, LINES)
-    if trial["command"] == "append":
-        code, findings = append(folder, settings, sent, indexes, receipts, failing)
-    else:
-        process.carry_out(folder, lambda: process.append(settings, sent, indexes, receipts))
-        arguments = ["--runtime", "plain", "--until-idle"]
-        code = failing(folder, lambda: command(folder, "run", settings, arguments))
-        findings = ending(code, words(folder, "run"))
-    failed = "(INJECTED)" in (folder / "trace").read_text()
-    verdict = check.settle(folder, settings, sent, receipts)
+    with PowerCut() as power:
+        if is_append:
+            power.start(disk)
+        process.carry_out(folder, lambda: process.append(settings, sent, range(LINES // 4), receipts))
+        process.carry_out(folder, lambda: process.run(settings))
+        if is_append:
+            code, findings = append(folder, settings, sent, rest, receipts, failing)
+            power.cut(trial["seed"], forget_all=True)
+            power.restore()
+        else:
+            process.carry_out(folder, lambda: process.append(settings, sent, rest, receipts))
+            code = failing(folder, lambda: command(folder, "run", settings, RUN))
+            findings = ending(code, words(folder, "run"))
+        failed = "(INJECTED)" in (folder / "trace").read_text()
+        if is_append and failed and code == cli.OK:
+            findings.append("append did not notice")
+        verdict = check.settle(folder, settings, sent, receipts)
     hit = f"{trial['command']} {trial['fault'].partition(':')[0]}"
     facts = {"exit": code, "words": words(folder, trial["command"]), **verdict.facts}
     return Outcome(findings + verdict.findings, {hit: int(failed)}, facts)

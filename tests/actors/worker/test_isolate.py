@@ -1,5 +1,6 @@
 """The event that ends a process is found and quarantined; a chance kill blames nobody."""
 
+import faulthandler
 import os
 import signal
 from collections.abc import Sequence
@@ -73,7 +74,7 @@ def test_poison_is_quarantined_and_the_line_goes_on(tmp_path: Path) -> None:
     deaths = 0
     while (pid := os.fork()) == 0 or os.waitpid(pid, 0)[1]:
         if pid == 0:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            faulthandler.disable()
             run_deadly(settings)
             os._exit(0)
         deaths += 1

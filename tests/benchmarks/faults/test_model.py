@@ -1,0 +1,103 @@
+"""The model holds the product's sequencer to its promises, and finds every promise that is taken away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from actors.sequencer.config import Head
+from actors.sequencer.sequencer import Sequencer
+from benchmarks.faults.model import explore
+from benchmarks.faults.model_world import Rules, Scenario
+from catalog.control.plans import Plan
+from catalog.errors import CommitUnknown
+from catalog.tables import EVENTS
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        Scenario("alone, every fault", crashes=1, unknowns=1, deaths=1, sequencers=1),
+        Scenario("alone, beside a writer", crashes=1, writer=True, sequencers=1),
+        Scenario("two", crashes=0),
+        Scenario("two, a crash", crashes=1),
+    ],
+    ids=lambda scenario: scenario.name,
+)
+def test_every_interleaving_keeps_every_promise(scenario: Scenario) -> None:
+    report = explore(scenario)
+    assert report.violation is None
+    assert report.exhausted
+    assert report.complete > 0
+
+
+class BlindRetry(Sequencer):
+    """(a) After a lost answer it commits again without looking where the table is."""
+
+    def _commit(self, plan: Plan, judged: Any, before: str, counts: Any) -> bool:
+        while True:
+            try:
+                self._ports.lake.commit(EVENTS.name, plan.n, judged, before, plan.chain, counts)
+                return True
+            except CommitUnknown:
+                self._ports.lake.reconnect()
+
+
+class RemembersTooEarly(Sequencer):
+    """(b) The memory learns plan n before it is committed."""
+
+    def _commit(self, plan: Plan, judged: Any, before: str, counts: Any) -> bool:
+        self._ports.memory.promote(plan.n, plan.chain)
+        return super()._commit(plan, judged, before, counts)
+
+
+class KeepsItsOwn(Sequencer):
+    """(c) When a rival committed plan n, the memory keeps what was decided here."""
+
+    def _follow(self) -> None:
+        head = self._ports.lake.head(EVENTS.name)
+        self._heal_ledger(head)
+        for plan in self._ports.plans.after(self.commit_seq, head.commit_seq - self.commit_seq):
+            self._promote(plan)
+
+
+class NeverHeals(Sequencer):
+    """(d) A plan committed without its ledger row stays so."""
+
+    def _heal_ledger(self, head: Head) -> None:
+        return
+
+
+class TrustsItsConnection(Sequencer):
+    """(g) After a lost answer it looks through the connection that lost it."""
+
+    def _reconnect(self) -> None:
+        return
+
+
+LOST = Scenario("a lost answer", unknowns=1, sequencers=1)
+BLAMED = Scenario("a blamed event", deaths=1)
+RIVALS = Scenario("rivals")
+
+
+@pytest.mark.parametrize(
+    ("kind", "rules", "scenario", "found"),
+    [
+        (BlindRetry, Rules(commit_checks_seq=False), LOST, "commit_seq is 1 after 2 commits"),
+        (RemembersTooEarly, Rules(), BLAMED, "plan 1, which is not committed"),
+        (KeepsItsOwn, Rules(), BLAMED, "differs from their rows"),
+        (NeverHeals, Rules(), Scenario("a crash", crashes=1, sequencers=1), "CommitGap"),
+        (Sequencer, Rules(plans_have_a_key=False), RIVALS, "chain is not that of plan"),
+        (Sequencer, Rules(swap_is_guarded=False), RIVALS, "commit_seq is 1 after 2 commits"),
+        (TrustsItsConnection, Rules(), LOST, "which is not committed"),
+    ],
+    ids=["blind", "early", "own", "unhealed", "unkeyed", "unguarded", "connection"],
+)
+def test_a_promise_taken_away_is_found(
+    kind: type[Sequencer], rules: Rules, scenario: Scenario, found: str
+) -> None:
+    report = explore(scenario, kind, rules)
+    assert report.violation is not None
+    assert found in report.violation.what
+    assert report.violation.trace

@@ -1,0 +1,137 @@
+"""The command line as a script uses it: what it prints, and its exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog import failpoints
+from tests.homes import line
+
+BEEJAN = str(Path(sys.executable).parent / "beejan")
+
+
+def beejan(
+    home: Path, *words: str, lines: list[bytes] | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "BEEJAN_HOME": str(home), "BEEJAN_MIN_FREE_BYTES": "0", **more}
+    given = b"".join(each + b"\n" for each in lines or []).decode()
+    return subprocess.run(
+        [BEEJAN, *words], input=given, capture_output=True, text=True, env=environment, check=False
+    )
+
+
+def answer(home: Path, *words: str, code: int = 0) -> Any:
+    done = beejan(home, *words, "--json")
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_day_at_the_console(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    sent = beejan(home, "append", "-", lines=[line(i, date=f"2026-11-2{i % 3}") for i in range(30)])
+    assert sent.returncode == 0
+    receipts = [json.loads(each) for each in sent.stdout.splitlines()]
+    assert [set(each) for each in receipts] == [{"event_id", "id_origin"}] * 30
+    assert answer(home, "verify") == {
+        "ok": True, "missing": [], "doubled": [], "foreign": [], "corrupt": [], "pending": 30
+    }  # fmt: skip
+    status = answer(home, "status")
+    assert (status["commit_seq"], status["planned"], status["backlog_events"]) == (0, 0, 30)
+    assert status["oldest_unplanned_s"] > 0
+    done = beejan(home, "run", "--runtime", "plain", "--until-idle")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert answer(home, "status") == {
+        "commit_seq": 1, "planned": 1, "backlog_events": 0, "oldest_unplanned_s": None, "actors": [], "stopped": []
+    }  # fmt: skip
+    ledger = answer(home, "ledger")
+    assert ledger["balanced"]
+    assert ledger["total"] == {
+        "received": 30, "accepted": 30, "duplicate": 0, "quarantined": 0, "redelivered": 0
+    }  # fmt: skip
+    assert list(ledger["by_channel"]) == ["sms"]
+    assert answer(home, "redecide") == {"ok": True, "compared": 30, "different": []}
+    event = answer(home, "event", receipts[7]["event_id"])
+    assert event["state"] == "committed"
+    assert {"segment", "offset", "plan", "commit", "data_file", "disposition", "reason"} <= set(event)
+    days = ("replay", "--from", "2026-11-20", "--to", "2026-11-21")
+    assert answer(home, *days, "--dry-run") == {"files": 2, "events": 20, "sent": 0}
+    assert answer(home, *days) == {"files": 2, "events": 20, "sent": 20}
+    assert beejan(home, "run", "--runtime", "plain", "--until-idle").returncode == 0
+    assert answer(home, "ledger")["total"]["redelivered"] == 20
+    assert answer(home, "verify")["ok"]
+
+
+def test_bad_input_is_2_and_says_which_line(tmp_path: Path) -> None:
+    done = beejan(tmp_path / "home", "append", "-", lines=[line(1), b"0801 2345678 is no line", line(2)])
+    assert done.returncode == 2
+    assert len(done.stdout.splitlines()) == 1
+    assert "line=2" in done.stderr
+    assert "0801" not in done.stderr
+    assert beejan(tmp_path / "home", "append", str(tmp_path / "absent")).returncode == 2
+    assert beejan(tmp_path / "home", "event", "xyz").returncode == 2
+    assert beejan(tmp_path / "home", "run", "--runtime", "magic").returncode == 2
+    assert beejan(tmp_path / "home", "status", BEEJAN_PLAN_ROWS="many").returncode == 2
+    assert beejan(tmp_path / "home", "log", "quarantine", "seg-x", "3").returncode == 2
+
+
+def test_a_failed_sync_is_3_and_acknowledges_nothing(tmp_path: Path) -> None:
+    done = beejan(tmp_path / "home", "append", "-", lines=[line(1)], BEEJAN_FAILPOINT="log.written:raise@1")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_event_is_1(tmp_path: Path) -> None:
+    assert answer(tmp_path / "home", "event", "0" * 32, code=1)["state"] == "unknown"
+
+
+def test_a_damaged_log_is_4_and_the_way_out_works(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    beejan(home, "append", "-", lines=[line(i) for i in range(9)])
+    (segment,) = (home / "log").glob("*.sealed")
+    content = bytearray(segment.read_bytes())
+    content[len(content) // 2] ^= 1
+    segment.write_bytes(content)
+    (bad,) = answer(home, "verify", code=1)["corrupt"]
+    stopped = beejan(home, "run", "--runtime", "plain", "--until-idle")
+    assert stopped.returncode == 4
+    command = stopped.stderr.partition("beejan log quarantine ")[2].split()[:2]
+    assert command == [segment.stem, str(bad["offset"])]
+    (stop,) = answer(home, "status", code=4)["stopped"]
+    assert (stop["segment"], stop["offset"]) == (segment.stem, bad["offset"])
+    assert answer(home, "log", "quarantine", *command)["reason"] == "frame_corrupt"
+    assert beejan(home, "run", "--runtime", "plain", "--until-idle").returncode == 0
+    assert answer(home, "verify")["ok"]
+    assert answer(home, "ledger")["total"]["quarantined"] == 1
+
+
+def test_told_to_stop_it_finishes_what_is_durable(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    environment = {**os.environ, "BEEJAN_HOME": str(home), "BEEJAN_PLAN_AGE_S": "1000"}
+    with subprocess.Popen([BEEJAN, "run", "--runtime", "plain"], env=environment) as process:
+        beejan(home, "append", "-", lines=[line(i) for i in range(9)])
+        second = beejan(
+            home, "run", "--runtime", "plain", "--until-idle", BEEJAN_HOME=str(tmp_path / "other")
+        )
+        assert second.returncode == 0
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    assert answer(home, "ledger")["total"]["accepted"] == 9
+
+
+def test_the_failpoints_are_listed(tmp_path: Path) -> None:
+    listed = answer(tmp_path, "failpoints")
+    assert [each["name"] for each in listed] == list(failpoints.REGISTRY)
+    assert set(listed[0]) == {"name", "step", "leaves"}
+
+
+@pytest.mark.parametrize("command", ["status", "ledger", "verify", "redecide", "failpoints"])
+def test_people_get_tables(tmp_path: Path, command: str) -> None:
+    shown = beejan(tmp_path / "home", command)
+    assert shown.returncode == 0
+    assert "│" in shown.stdout
