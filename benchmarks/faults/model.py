@@ -1,12 +1,10 @@
-"""Explicit-state model: the product's own sequencer, twice, in every interleaving of its port calls.
+"""Explicit-state model: the product's own sequencer, twice, in the interleavings of its port calls.
 
     python -m benchmarks.faults.model
 
-Each sequencer runs in a greenlet that stops at every port call. Where it stands is the list of answers it
-got since the last boundary between two turns, and its own fields there; the same code with the same answers
-always goes on the same way, so a state is the world and two such positions. The scheduler explores every
-order of calls, every lost answer, every crash, and the writer's steps, breadth first: the first trace that
-breaks an invariant is a shortest one.
+A state is the world and where each sequencer stands. Every order of calls, lost answer, crash and step of
+the writer is explored, breadth first, so that a trace that breaks an invariant is a shortest one. Calls
+that commute with whatever could come before them take effect at once (`is_at_once`): they add no order.
 """
 
 from __future__ import annotations
@@ -18,281 +16,23 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from greenlet import greenlet
-
 from actors.sequencer import loop
-from actors.sequencer.config import Ports, SequencerConfig
 from actors.sequencer.sequencer import Sequencer
-from benchmarks.faults.model_ports import (
-    ModelFacts,
-    ModelLake,
-    ModelLog,
-    ModelMemory,
-    ModelPlans,
-    ModelWorkers,
-    count,
-    ledger_rows,
-)
+from benchmarks.faults.model_process import FOR_EVER, Ended, Position, Positions, fresh
 from benchmarks.faults.model_rules import broken, unfinished, wrong_memory
 from benchmarks.faults.model_world import (
     Call,
-    Raised,
     Remembered,
     Rules,
     Scenario,
     Stores,
-    Table,
     World,
     env_moves,
     first_world,
     has_work,
     is_at_once,
 )
-from catalog.control.plans import Amendments, Plan
-
-CONFIG = SequencerConfig(
-    bundle="b",
-    code_version="c",
-    plan_rows=2,
-    plan_age_s=0.0,
-    ahead=2,
-    checkpoint_plans=2,
-    poll_s=1.0,
-    retry_s=2.0,
-)
-
-
-class Standing(NamedTuple):
-    """A sequencer between two turns: all that its next turn can depend on."""
-
-    started: bool
-    commit_seq: int
-    ahead: tuple[tuple[int, Any], ...]
-    since_checkpoint: int
-    known: Remembered
-    pending: Any
-    unseen: tuple[tuple[str, Table], ...]
-
-
-def fresh(who: int, world: World) -> Standing:
-    """A new process, whose memory stands at its checkpoint."""
-    return Standing(False, 0, (), 0, world.saved[who], None, ())
-
-
-class Boundary(NamedTuple):
-    """Between two turns; `idle` when the last one found nothing to do."""
-
-    standing: Standing
-    idle: bool
-
-
-class Ended(NamedTuple):
-    """The sequencer stopped for good, which nothing in the model justifies."""
-
-    why: str
-
-
-class _Clock:
-    """Stands still."""
-
-    def now_us(self) -> int:
-        return 0
-
-    def elapsed_s(self) -> float:
-        return 0.0
-
-
-class Process:
-    """One sequencer of class `kind` in its greenlet, from a standing on."""
-
-    def __init__(
-        self, kind: type[Sequencer], rules: Rules, book: dict[str, Plan], standing: Standing
-    ) -> None:
-        self._begun, self._idle = False, False
-        self._lake = ModelLake(self._ask, standing.unseen, rules.commit_checks_seq)
-        self._memory = ModelMemory(self._ask, standing.known, standing.pending)
-        clock = _Clock()
-        ports = Ports(
-            log=ModelLog(self._ask),
-            plans=ModelPlans(self._ask, book),
-            lake=ModelFacts(self._lake, self._ask),
-            workers=ModelWorkers(),
-            memory=self._memory,
-            clock=clock,
-            rows=lambda plan, judged: judged,
-            counts=count,
-            ledger=ledger_rows,
-            turns=(),
-            pause=lambda seconds: None,
-        )
-        self._sequencer = _between_turns(kind)(CONFIG, ports)
-        self._sequencer.stand(standing)
-        self._greenlet = greenlet(lambda _: self._life(clock))
-
-    def resume(self, answer: Any = None) -> Call | Boundary | Ended:
-        """Let it run up to its next call or boundary."""
-        found: Call | Boundary | Ended = self._greenlet.switch(answer)
-        return found
-
-    def place(self) -> Any:
-        """Where it waits: fields, and of every frame its instruction and its variables. Two sequencers with
-        one place go on alike; no loop of theirs that calls a port goes over anything twice, so that its
-        variables tell how far it is."""
-        frames, frame = [], self._greenlet.gr_frame
-        while frame is not None:
-            variables = tuple((name, frozen(value)) for name, value in frame.f_locals.items())
-            frames.append((frame.f_code, frame.f_lasti, variables))
-            frame = frame.f_back
-        return self._standing(), tuple(frames)
-
-    def _standing(self) -> Standing:
-        memory, unseen = self._memory, tuple(sorted(self._lake.unseen.items()))
-        standing: Standing = self._sequencer.standing(memory.known, memory.pending, unseen)
-        return standing
-
-    def _life(self, clock: _Clock) -> Ended:
-        try:
-            loop.run(self._sequencer, CONFIG, clock, self._pause, until_idle=False, stopping=self._boundary)
-        except Exception as error:  # noqa: BLE001 - whatever ends a sequencer is what the model looks for
-            return Ended(f"{type(error).__name__}: {error}")
-        return Ended("the loop ended")
-
-    def _ask(self, name: str, *args: Any) -> Any:
-        answer = self._greenlet.parent.switch(Call(name, args))
-        if isinstance(answer, Raised):
-            raise answer.error("model")
-        return answer
-
-    def _pause(self, seconds: float) -> None:
-        self._idle = seconds == CONFIG.poll_s
-
-    def _boundary(self) -> bool:
-        if self._begun:
-            self._greenlet.parent.switch(Boundary(self._standing(), self._idle))
-        self._begun = True
-        return False
-
-
-def _between_turns(kind: type[Sequencer]) -> Any:
-    """The class, able to say where it stands between two turns and to begin there."""
-
-    class Standable(kind):  # type: ignore[misc,valid-type]
-        started = resumed = False
-
-        def start(self) -> None:
-            if not self.resumed:
-                super().start()
-            self.resumed, self.started = False, True
-
-        def turn(self, drain: bool) -> bool:
-            self.started = False
-            done: bool = super().turn(drain)
-            self.started = True
-            return done
-
-        def stand(self, at: Standing) -> None:
-            self.commit_seq, self._ahead, self._since_checkpoint = (
-                at.commit_seq,
-                dict(at.ahead),
-                at.since_checkpoint,
-            )
-            self.resumed = at.started
-
-        def standing(self, known: Remembered, pending: Any, unseen: Any) -> Standing:
-            ahead = tuple(sorted(self._ahead.items()))
-            return Standing(
-                self.started, self.commit_seq, ahead, self._since_checkpoint, known, pending, unseen
-            )
-
-    return Standable
-
-
-def frozen(value: Any) -> Any:
-    """A variable as a value; objects, whose fields the standing has, by their class."""
-    if isinstance(value, Plan):
-        return value.chain or value.created_us
-    if isinstance(value, dict):
-        return tuple(sorted((key, frozen(each)) for key, each in value.items()))
-    if isinstance(value, list | tuple):
-        return tuple(map(frozen, value))
-    if value is None or isinstance(value, str | int | float | frozenset | Amendments):
-        return value
-    return type(value)
-
-
-class Position:
-    """Where a sequencer stands: the answers since a boundary, and what it does next."""
-
-    __slots__ = ("answers", "before", "idle", "next", "number", "process", "standing")
-
-    def __init__(
-        self, number: int, standing: Standing, before: tuple[Any, ...], doing: Call | Ended | None
-    ) -> None:
-        self.number = number
-        self.standing = standing
-        self.before = before
-        self.next = doing
-        self.idle = doing is None
-        self.answers: dict[Any, Position] = {}
-        self.process: Process | None = None
-
-
-class Positions:
-    """All positions met, each reached by running the real code once."""
-
-    def __init__(self, kind: type[Sequencer], rules: Rules) -> None:
-        self._kind = kind
-        self._rules = rules
-        self._book: dict[str, Plan] = {}
-        self._stood: dict[tuple[Standing, bool], Position] = {}
-        self._placed: dict[Any, Position] = {}
-        self._made = 0
-        self.plans = self._book
-
-    def at(self, standing: Standing, idle: bool = False) -> Position:
-        """The position right at a boundary."""
-        key = (standing, idle)
-        if key not in self._stood:
-            if idle:
-                self._stood[key] = self._position(standing, (), None)
-            else:
-                process = Process(self._kind, self._rules, self._book, standing)
-                self._stood[key] = self._reached(standing, (), process.resume(), process)
-        return self._stood[key]
-
-    def after(self, position: Position, answer: Any) -> Position:
-        """The position that follows on an answer to the call that waits."""
-        found = position.answers.get(answer)
-        if found is None:
-            before = (*position.before, answer)
-            process = position.process
-            position.process = None
-            if process is None:
-                process = Process(self._kind, self._rules, self._book, position.standing)
-                process.resume()
-                for earlier in position.before:
-                    process.resume(earlier)
-            found = self._reached(position.standing, before, process.resume(answer), process)
-            position.answers[answer] = found
-        return found
-
-    def _reached(
-        self, standing: Standing, before: tuple[Any, ...], what: Call | Boundary | Ended, process: Process
-    ) -> Position:
-        if isinstance(what, Boundary):
-            return self.at(what.standing, what.idle)
-        if isinstance(what, Ended):
-            return self._position(standing, before, what)
-        place = process.place()
-        position = self._placed.get(place)
-        if position is None:
-            position = self._placed[place] = self._position(standing, before, what)
-            position.process = process
-        return position
-
-    def _position(self, standing: Standing, before: tuple[Any, ...], doing: Call | Ended | None) -> Position:
-        self._made += 1
-        return Position(self._made, standing, before, doing)
+from catalog.control.plans import Plan
 
 
 class Violation(NamedTuple):
@@ -328,7 +68,7 @@ class Explorer:
         self._stores = Stores(rules or Rules())
         self._numbers: dict[Any, int] = {}
         self._worlds: dict[World, int] = {}
-        self._wrong: dict[int, str | None] = {}
+        self._wrong: dict[Any, str | None] = {}
         self._queue: deque[tuple[int, _State]] = deque()
         self._came: list[tuple[int, int, Any]] = []
         self._edges: list[array[int]] = []
@@ -357,7 +97,7 @@ class Explorer:
                 if what := unfinished(state.world, self._positions.plans):
                     return self._report(choices, complete, False, number, what)
         if (rounds := self._goes_round()) is not None:
-            return self._report(choices, complete, True, rounds, "goes round for ever, nothing is done")
+            return self._report(choices, complete, True, rounds, FOR_EVER)
         return Report(len(self._numbers), choices, complete, True, None)
 
     def _moves(self, state: _State) -> Iterator[tuple[int, Any, _State]]:
@@ -382,13 +122,16 @@ class Explorer:
 
     def _settled(self, world: World, at: tuple[Position, ...]) -> _State:
         """What can go one way only, and what only its sequencer can notice, takes effect at once."""
-        return _State(world, tuple(self._settle(world, who, position) for who, position in enumerate(at)))
-
-    def _settle(self, world: World, who: int, position: Position) -> Position:
-        while isinstance(position.next, Call) and is_at_once(world, position.next):
-            (effect,) = self._stores.effects(world, who, position.next)
-            position = self._positions.after(position, effect.answer)
-        return position
+        settled = list(at)
+        for who in range(len(at)):
+            been = set()
+            while isinstance(call := settled[who].next, Call) and is_at_once(world, call):
+                (effect,) = self._stores.effects(world, who, call)
+                world, settled[who] = effect.world, self._positions.after(settled[who], effect.answer)
+                if settled[who].number in been:
+                    settled[who] = self._positions.lost(settled[who])
+                been.add(settled[who].number)
+        return _State(world, tuple(settled))
 
     def _arrive(self, state: _State, came: tuple[int, int, Any]) -> int:
         world = self._worlds.setdefault(state.world, len(self._worlds))
@@ -410,7 +153,10 @@ class Explorer:
         for who, position in enumerate(state.at):
             if isinstance(position.next, Ended):
                 return f"sequencer {NAMES[who]} ended: {position.next.why}"
-            if not position.before and (what := wrong_memory(state.world, position.standing.known)):
+            known = (world, position.standing.known)
+            if known not in self._wrong:
+                self._wrong[known] = wrong_memory(state.world, position.standing.known)
+            if what := self._wrong[known]:
                 return what
         return None
 
@@ -473,24 +219,27 @@ def explore(
 
 
 SCENARIOS = (
-    Scenario("two crashes", crashes=2),
-    Scenario("a lost answer and a crash", crashes=1, unknowns=1),
-    Scenario("a dead worker, a lost answer", unknowns=1, deaths=1),
-    Scenario("a dead worker, a crash", crashes=1, deaths=1),
-    Scenario("the memory is restarted", restarts=1),
+    Scenario("alone beside a writer, every fault", 1, 1, 1, writer=True, sequencers=1),
+    Scenario("two, two crashes", crashes=2),
+    Scenario("two, a blamed event", deaths=1),
+    Scenario("two, a lost answer and a crash", crashes=1, unknowns=1),
+    Scenario("two, a memory restarted", restarts=1),
+    Scenario("two beside a writer", writer=True),
 )
+LIMIT_S = 120.0
 
 
 def main() -> None:
-    """Explore every scenario, print what was seen, exit with 1 on a violation."""
-    failed = False
+    """Explore every scenario within LIMIT_S, print what was seen, exit with 1 on a violation."""
+    failed, begun_s = False, time.monotonic()
     for scenario in SCENARIOS:
-        begun_s = time.monotonic()
-        report = explore(scenario)
-        took_s = time.monotonic() - begun_s
+        since_s = time.monotonic()
+        report = explore(scenario, give_up=lambda: time.monotonic() - begun_s > LIMIT_S)
         print(
             f"{scenario.name}: {report.states:,} states, {report.choices:,} choices, "
-            f"{report.complete:,} complete, {took_s:.1f} s" + ("" if report.exhausted else ", not exhausted")
+            f"{report.complete:,} complete, {time.monotonic() - since_s:.1f} s"
+            + ("" if report.exhausted else ", not exhausted"),
+            flush=True,
         )
         if report.violation:
             failed = True

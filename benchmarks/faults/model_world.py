@@ -262,7 +262,7 @@ class Stores:
                 yield Effect("stale, answer lost", _spent(world), Raised(CommitUnknown))
             return
         after = Table(seq, chain, counts, now.rows + rows, now.swaps + 1)
-        yield from _uncertain(world, world._replace(**{FIELDS[table]: after}), CommitUnknown, None)
+        yield from _uncertain(world, _with(world, table, after), CommitUnknown, None)
 
     def _rows(self, world: World, after: int, upto: int) -> Iterator[Effect]:
         yield Effect("", world, tuple(row for row in world.events.rows if after < row.plan <= upto))
@@ -278,6 +278,10 @@ class Stores:
         if world.restarts and call.name != "memory.reset":
             restarted = world._replace(restarts=world.restarts - 1)
             yield Effect("the memory was restarted", restarted, restarted.saved[who])
+
+
+def _with(world: World, table: str, after: Table) -> World:
+    return world._replace(events=after) if table == EVENTS.name else world._replace(ledger=after)
 
 
 def _spent(world: World) -> World:

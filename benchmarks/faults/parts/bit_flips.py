@@ -23,7 +23,8 @@ from cluster.wiring import open_stores
 
 FLIPS, FLIPS_A_HOME = 200, 20
 LINES = 160
-WRITER_DIES = "log.published:kill@16"
+SEGMENT_BYTES = 9_000
+WRITER_DIES = "log.published:kill@15"
 PLACES = {
     "sealed": "log/*.sealed",
     "live": "log/*.log",
@@ -51,7 +52,7 @@ def run(trial: Trial, folder: Path) -> Outcome:
     """Make a home, then flip one bit after the other."""
     sent = workload.lines(trial["seed"], LINES)
     home, pristine, receipts = folder / "home", folder / "pristine", folder / "receipts"
-    settings = workload.settings(home)
+    settings = workload.settings(home, segment_bytes=SEGMENT_BYTES)
     process.carry_out(folder, lambda: process.append(settings, sent, range(LINES // 2), receipts))
     process.carry_out(folder, lambda: process.run(settings))
     rest = range(LINES // 2, LINES)

@@ -56,24 +56,19 @@ def run(trial: Trial, folder: Path) -> Outcome:
     settings = workload.settings(home)
     with _disk(folder, home, trial["disk"]) as disk, ExitStack() as stack:
         process.carry_out(folder, lambda: process.append(settings, sent, range(LINES // 2), receipts))
-        arguments = ["--runtime", "plain"]
         if trial["is_running"]:
-            runner = stack.enter_context(
-                process.Child(folder, lambda: command(folder, "run", settings, arguments))
-            )
+            runner = stack.enter_context(_running(folder, settings))
             _until(runner, lambda: _is_done(home), END_S)
         else:
             process.carry_out(folder, lambda: process.run(settings))
         _fill(disk, trial["spare_bytes"])
         code, findings = append(folder, settings, sent, range(LINES // 2, LINES), receipts)
+        if code and trial["disk"] != "log":
+            findings.append(f"append ended with {code}, and its disk has room")
         if not trial["is_running"]:
-            runner = stack.enter_context(
-                process.Child(folder, lambda: command(folder, "run", settings, [*arguments, "--until-idle"]))
-            )
+            runner = stack.enter_context(_running(folder, settings, "--until-idle"))
         waited, found = _wait_for_room(runner, folder, home, disk / "ballast", trial["is_running"])
         verdict = check.settle(folder, settings, sent, receipts)
-    if code and trial["disk"] != "log":
-        findings.append(f"append ended with {code}, and its disk has room")
     hits = {f"{trial['disk']}: refused": int(code > 0), f"{trial['disk']}: waited": int(waited)}
     facts = {"append": code, "words": words(folder, "run"), **verdict.facts}
     return Outcome(findings + found + verdict.findings, hits, facts)
@@ -104,23 +99,21 @@ def append(
     return code, refusal(code, len(given), len(indexes), words(folder, "append"))
 
 
-def refusal(code: int, given: int, asked: int, words: Sequence[str]) -> list[str]:
-    """What is wrong with how an append ended: all receipts, or exit code 3 and one line that says why."""
+def refusal(code: int, given: int, asked: int, said: Sequence[str]) -> list[str]:
+    """What is wrong with how an append ended: all receipts, or exit code 3 and one line that says so."""
     if code == cli.OK:
         return [] if given == asked else [f"append gave {given} receipts for {asked} lines and ended with 0"]
     if code != cli.NOT_DURABLE:
-        return [f"append ended with {code}: {words[-1:]}"]
-    is_clear = len(words) == 1 and words[0].startswith("beejan: ") and "nothing was acknowledged" in words[0]
-    return [] if is_clear or given else [f"append was refused with the words {words[-3:]}"]
+        return [f"append ended with {code}: {said[-1:]}"]
+    is_clear = len(said) == 1 and said[0].startswith("beejan: ") and "acknowledged" in said[0]
+    return [] if is_clear else [f"append was refused with the words {said[-3:]}"]
 
 
 def command(folder: Path, name: str, settings: Settings, arguments: Sequence[str]) -> NoReturn:
     """Be `beejan NAME …` to the end of this process; what it prints is in `NAME.out` and `NAME.err`."""
     logging.root.handlers.clear()
-    sys.stdout, sys.stderr = (
-        (folder / f"{name}.out").open("w"),
-        (folder / f"{name}.err").open("w", buffering=1),
-    )
+    sys.stdout = (folder / f"{name}.out").open("w")
+    sys.stderr = (folder / f"{name}.err").open("w", buffering=1)
     os.environ.update({spec.metadata["name"]: str(getattr(settings, spec.name)) for spec in fields(Settings)})
     sys.argv = ["beejan", name, *arguments]
     cli.APPEND_LINES = GROUP_LINES
@@ -131,6 +124,10 @@ def command(folder: Path, name: str, settings: Settings, arguments: Sequence[str
         code = end.code
     sys.stdout.flush()
     os._exit(code if isinstance(code, int) else cli.OK)
+
+
+def _running(folder: Path, settings: Settings, *options: str) -> process.Child:
+    return process.Child(folder, lambda: command(folder, "run", settings, ["--runtime", "plain", *options]))
 
 
 def _wait_for_room(

@@ -1,4 +1,4 @@
-"""Attacks: a process that dies at any step of any protocol loses nothing and doubles nothing.
+"""A process that dies at any step of any protocol loses nothing and doubles nothing.
 
 Every registered failpoint kills at least `ENOUGH` processes. A trial is one home with several lives: lines
 are sent and the product runs, one of the two is killed at a seeded hit of the trial's point, again and
@@ -92,10 +92,10 @@ class _Lives:
         is_poisonous = trial["point"] == "amend.inserted"
         self.rng = random.Random(trial["seed"])
         self.settings = workload.settings(
-            folder / "home", plan_rows=4 if is_poisonous else 8, segment_bytes=2_000
+            folder / "home", plan_rows=2 if is_poisonous else 8, segment_bytes=2_000
         )
-        self.chunk = 8 if is_poisonous else 12
-        self.lines = workload.lines(trial["seed"], self.chunk * LIVES, poison_every=4 if is_poisonous else 0)
+        self.chunk = 2 if is_poisonous else 12
+        self.lines = workload.lines(trial["seed"], self.chunk * LIVES, poison_every=2 if is_poisonous else 0)
         self.receipts = folder / "receipts"
         self.findings: list[str] = []
         self.run_to_idle = _run_poisoned if is_poisonous else process.run
@@ -134,5 +134,4 @@ class _Lives:
 
 
 def _run_poisoned(settings: Settings) -> None:
-    process.hurry_upkeep(0)
     process.run_by_hand(settings, poison.worker(settings))

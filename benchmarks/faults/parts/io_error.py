@@ -27,7 +27,7 @@ CALLS = {
 }
 """What may fail, and among how many of its kind which one does."""
 ERRORS = {"pwrite64": "ENOSPC", "write": "ENOSPC"}
-TRIALS_A_CALL = 12
+TRIALS_A_CALL = 8
 LINES = 120
 RUN = ("--runtime", "plain", "--until-idle")
 

@@ -1,4 +1,4 @@
-"""Attacks: two sequencers at once on one home, one of them stale, and every plan has one effect.
+"""Two sequencers at once on one home, one of them stale, and every plan has one effect.
 
 Without the lease that would keep them apart, each with a memory of its own. One stops at a step as a
 process that the scheduler forgot, the other one carries on to idle, the first one wakes; with new rows and

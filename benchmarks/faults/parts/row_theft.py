@@ -33,7 +33,7 @@ from pipelines.verify import stored
 
 HOMES = 10
 LINES = 400
-SEGMENT_BYTES = 100_000
+SEGMENT_BYTES, PLAN_ROWS = 100_000, 200
 STOLEN = 5
 PUBLICATION_DIES = "publish.written:kill@1"
 """Leaves a sealed segment in the log whose every frame is committed."""
@@ -55,7 +55,7 @@ def run(trial: Trial, folder: Path) -> Outcome:
     """Make a home with rows, a committed segment and raw files, then rob it, one way after the other."""
     sent = workload.lines(trial["seed"], LINES)
     receipts = folder / "receipts"
-    settings = workload.settings(folder / "home", plan_rows=40, segment_bytes=SEGMENT_BYTES)
+    settings = workload.settings(folder / "home", plan_rows=PLAN_ROWS, segment_bytes=SEGMENT_BYTES)
     for indexes, failpoint in ((range(LINES // 2), ""), (range(LINES // 2, LINES), PUBLICATION_DIES)):
         process.carry_out(folder, partial(process.append, settings, sent, indexes, receipts))
         process.carry_out(folder, lambda: process.run(settings), failpoint)
@@ -105,7 +105,9 @@ def _beside(report: dict[str, Any], truth: Ids) -> list[str]:
 def rows_taken(stores: Stores, rng: Random) -> Robbery:
     """Five rows leave a data file."""
     path, rows = _data_file(stores, rng)
-    taken = set(rng.sample(range(rows.num_rows), STOLEN))
+    # Not a row together with its conflict: which of their bytes came first is then told by the plans only.
+    families = {row["conflicts_with"] or row["event_id"]: at for at, row in enumerate(rows.to_pylist())}
+    taken = set(rng.sample(sorted(families.values()), STOLEN))
     kept = rows.take([at for at in range(rows.num_rows) if at not in taken])
     names = [rows["event_id"][at].as_py() for at in taken]
     return {path: _parquet(kept)}, {"missing": sorted(names)}
@@ -131,7 +133,11 @@ def row_invented(stores: Stores, rng: Random) -> Robbery:
 def frames_taken(stores: Stores, rng: Random) -> Robbery:
     """Five frames leave a committed segment, whose footer is made again."""
     rows = _sole_rows(stores)
-    segment = next(at.name for at in stores.log.segments() if at.sealed)
+    progress, commit_seq = stores.plans.progress(), stores.lake().head(EVENTS.name).commit_seq
+    committed = {name: planned_to for name, (planned_to, plan) in progress.items() if plan <= commit_seq}
+    # Not of one that is committed in part: its other frames would move to where committed ones stood.
+    whole = [at for at in stores.log.segments() if at.sealed and committed.get(at.name) == at.end]
+    segment = max(whole, key=lambda at: at.end).name
     path = stores.home.log / f"{segment}{SEALED}"
     content = path.read_bytes()
     codec, frames = Codec(content[:HEADER_BYTES]), content[HEADER_BYTES:-FOOTER_BYTES]
@@ -170,7 +176,9 @@ WAYS: tuple[Way, ...] = (rows_taken, row_doubled, row_invented, frames_taken, li
 
 def _data_file(stores: Stores, rng: Random) -> tuple[Path, pa.Table]:
     """A data file with enough rows."""
-    files = [file for file in read.data_files(stores.lake(), EVENTS.name).files if file.record_count > STOLEN]
+    files = [
+        file for file in read.data_files(stores.lake(), EVENTS.name).files if file.record_count > 2 * STOLEN
+    ]
     path = Path(rng.choice(files).path.removeprefix("file://"))
     with parquet.ParquetFile(path) as opened:
         return path, opened.read()

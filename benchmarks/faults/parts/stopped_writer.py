@@ -1,4 +1,4 @@
-"""Attacks: a writer that is stopped in the middle of a group keeps its segment, and what it says is true.
+"""A writer that is stopped in the middle of a group keeps its segment, and what it says is true.
 
 While it is stopped nobody takes over, and what it published is planned and committed. Woken, everything it
 acknowledges is in the log; killed instead, its segment is recovered and no acknowledged event is missing.

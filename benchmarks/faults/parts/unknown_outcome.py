@@ -1,4 +1,4 @@
-"""Attacks: an error raised after the swap, or anywhere else in a step, loses no row and doubles none.
+"""An error raised after the swap, or anywhere else in a step, loses no row and doubles none.
 
 The product is told that a swap failed which in truth succeeded, or that a device failed; it must look
 before it repeats, and end by itself. The same events come again in later plans, so that a memory that
@@ -48,7 +48,9 @@ def run(trial: Trial, folder: Path) -> Outcome:
     send = partial(process.append, settings, lines, receipts=receipts)
     point = trial["point"]
     findings: list[str] = []
-    codes = [("sending", process.carry_out(folder, partial(send, range(CHUNK))))]
+    # Making the tables is no step of a protocol: an error there only ends the command.
+    codes = [("a first run", process.carry_out(folder, partial(process.run, settings)))]
+    codes.append(("sending", process.carry_out(folder, partial(send, range(CHUNK)))))
     with process.Child(folder, partial(passed, settings, point), f"{point}:raise@{trial['hit']}") as child:
         codes.append((f"told of an error at {point}, a run", child.wait()))
         hits = int(not codes[-1][1] and child.result >= trial["hit"])

@@ -34,10 +34,6 @@ def test_a_sequencer_that_cannot_start_says_so_in_a_line() -> None:
     assert bench.carry_out(disk_full, trial("home", False)).findings == []
 
 
-def test_a_sequencer_that_cannot_start_says_so_in_a_line() -> None:
-    assert bench.carry_out(disk_full, trial("home", False)).findings == []
-
-
 def test_the_door_refuses() -> None:
     outcome = bench.carry_out(disk_full, trial("log", True))
     assert outcome.findings == []
@@ -57,17 +53,17 @@ def test_a_door_that_overlooks_a_short_write_is_found_out(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("code", "given", "words"),
+    ("code", "given", "said"),
     [
         (0, 3, []),
         (1, 0, ["Traceback (most recent call last):"]),
-        (3, 0, ["Traceback", "beejan: nothing was acknowledged"]),
+        (3, 5, ["Traceback", "beejan: full: nothing was acknowledged"]),
         (3, 0, ["beejan: no"]),
     ],
 )
-def test_an_unclear_refusal_is_a_finding(code: int, given: int, words: list[str]) -> None:
-    assert disk_full.refusal(code, given, 4, words)
-    assert not disk_full.refusal(3, 0, 4, ["beejan: full (nothing was acknowledged)"])
+def test_an_unclear_refusal_is_a_finding(code: int, given: int, said: list[str]) -> None:
+    assert disk_full.refusal(code, given, 4, said)
+    assert not disk_full.refusal(3, 0, 4, ["beejan: full: nothing was acknowledged"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,335 @@
+"""The mutants: each breaks one promise of the product, and names the tests that must go red for it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Edit(NamedTuple):
+    """A piece of a file, which is there exactly once, and what stands there instead."""
+
+    file: str
+    old: str
+    new: str
+
+
+class Mutant(NamedTuple):
+    """What is broken and how; every one of `tests` must fail. `hangs`: running out of time is failing too."""
+
+    name: str
+    how: str
+    edits: tuple[Edit, ...]
+    tests: tuple[str, ...]
+    hangs: bool = False
+
+
+LOCAL = "tests/catalog/log/test_local.py"
+SYNCED_FIRST = f"{LOCAL}::test_nothing_is_named_or_acknowledged_before_it_is_synced"
+LOG_CUT = (
+    "tests/benchmarks/faults/test_power_cut.py"
+    "::test_where_the_mutants_are_found_out_the_product_is_not[log.published:stop@6]"
+)
+LAKE_CUT = LOG_CUT.replace("log.published:stop@6", "commit.swapped:stop@2")
+DURABLE_BEFORE_SWAP = (
+    "tests/catalog/lake/test_fileio.py::test_every_named_file_and_folder_is_durable_before_the_swap"
+)
+CONSOLE_SYNC = "tests/cluster/test_cli.py::test_a_failed_sync_is_3_and_acknowledges_nothing"
+FASTER_WINS = "tests/catalog/lake/test_commit.py::test_of_two_with_one_plan_the_faster_wins"
+EVERY_INTERLEAVING = "tests/benchmarks/faults/test_model.py::test_every_interleaving_keeps_every_promise"
+DEDUP, TIMELINE = "tests/actors/dedup/test_dedup.py", "tests/actors/dedup/test_timeline.py"
+
+LIVE, FILES = "catalog/log/live.py", "catalog/log/files.py"
+STORE, COMMIT, UPKEEP = "catalog/lake/store.py", "catalog/lake/commit.py", "catalog/lake/upkeep.py"
+SEQUENCER, MEMORY = "actors/sequencer/sequencer.py", "actors/dedup/dedup.py"
+
+SYNC_A_GROUP = "        os.fdatasync(self._fd)\n"
+
+MUTANTS = (
+    Mutant(
+        "no fsync",
+        "a group is acknowledged without being synced",
+        (Edit(LIVE, SYNC_A_GROUP, ""),),
+        (
+            SYNCED_FIRST,
+            CONSOLE_SYNC,
+            LOG_CUT,
+        ),
+    ),
+    Mutant(
+        "no directory fsync",
+        "the log's names are never synced",
+        (Edit(FILES, "        os.fsync(fd)\n", "        pass\n"),),
+        (SYNCED_FIRST, LOG_CUT),
+    ),
+    Mutant(
+        "no directory fsync, lake",
+        "the names of the tables' files are never synced",
+        (Edit("catalog/lake/fileio.py", "        os.fsync(descriptor)\n", "        pass\n"),),
+        (DURABLE_BEFORE_SWAP, LAKE_CUT),
+    ),
+    Mutant(
+        "lazy fsync",
+        "a group is synced only when the last sync is half a second old",
+        (
+            Edit(
+                LIVE,
+                SYNC_A_GROUP,
+                '        now_s = __import__("time").monotonic()\n'
+                '        if now_s - getattr(self, "synced_s", -1.0) >= 0.5:\n'
+                "            self.synced_s = now_s\n"
+                "            os.fdatasync(self._fd)\n",
+            ),
+        ),
+        (SYNCED_FIRST, LOG_CUT),
+    ),
+    Mutant(
+        "stock file I/O in the lake",
+        "tables are written by the library's own file I/O, and the guard at loading takes it for ours",
+        (
+            Edit(
+                STORE,
+                "from catalog.lake.fileio import SyncedFileIO, sync_folder\n",
+                "from pyiceberg.io.pyarrow import PyArrowFileIO as SyncedFileIO\n"
+                "from catalog.lake.fileio import sync_folder\n",
+            ),
+        ),
+        (DURABLE_BEFORE_SWAP, LAKE_CUT),
+    ),
+    Mutant(
+        "no lock",
+        "a segment's lock is always granted",
+        (Edit(FILES, "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "        pass\n"),),
+        (
+            "tests/catalog/log/test_suite.py::test_a_living_writer_is_not_taken_over",
+            "tests/catalog/log/test_timelines.py"
+            "::test_a_stopped_writer_keeps_its_segment_and_wakes_to_tell_the_truth",
+            "tests/benchmarks/faults/test_stopped_writer.py"
+            "::test_nobody_takes_over_and_receipts_stay_true[log.published-woken]",
+        ),
+    ),
+    Mutant(
+        "no lock, lease",
+        "a second sequencer never waits for the first",
+        (
+            Edit(
+                "actors/sequencer/lease.py",
+                "            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+                "            pass\n",
+            ),
+        ),
+        ("tests/actors/sequencer/test_lease.py::test_the_second_waits_and_may_give_up",),
+    ),
+    Mutant(
+        "library retry left on",
+        "the library repeats a refused commit on top of whoever was faster",
+        (
+            Edit(STORE, "COMMIT_NUM_RETRIES_DEFAULT = 0\n", "COMMIT_NUM_RETRIES_DEFAULT = 4\n"),
+            Edit(STORE, 'COMMIT_NUM_RETRIES] = "0"\n', 'COMMIT_NUM_RETRIES] = "4"\n'),
+        ),
+        (
+            f"{FASTER_WINS}[commit.staged-rows]",
+            "tests/catalog/lake/test_store.py::test_the_self_test_passes_and_leaves_nothing",
+        ),
+    ),
+    Mutant(
+        "property-only commit",
+        "a plan without rows is committed by its properties alone, and nothing refuses that",
+        (
+            Edit(
+                COMMIT,
+                "            transaction.append(_exact(",
+                "            if rows.num_rows: transaction.append(_exact(",
+            ),
+            Edit(
+                "catalog/lake/swap.py",
+                '        raise UnsafeStore("a commit that adds no snapshot is not guarded by the catalog")\n',
+                "        pass\n",
+            ),
+        ),
+        (
+            f"{FASTER_WINS}[commit.staged-empty]",
+            "tests/catalog/lake/test_commit.py::test_properties_alone_are_not_guarded_and_are_refused",
+        ),
+    ),
+    Mutant(
+        "dedup that sees entries >= n",
+        "deciding plan n again finds what deciding it before left",
+        (
+            Edit(MEMORY, "        self.drop(n)\n        self._expect", "        self._expect"),
+            Edit(
+                MEMORY,
+                "        known = self._memory.digests(list(set(keys)))\n",
+                "        known = self._memory.digests(list(set(keys)))\n"
+                "        for row in self._pending[1].to_pylist() if self._pending else ():\n"
+                '            known[bytes.fromhex(row["event_id"])] = bytes.fromhex(row["payload_digest"])\n',
+            ),
+        ),
+        (
+            f"{DEDUP}::test_deciding_changes_nothing_that_a_second_decision_sees",
+            f"{TIMELINE}::test_timeline[1-decided_not_committed]",
+        ),
+    ),
+    Mutant(
+        "dedup that sees entries >= n, committed",
+        "plan n is decided although the memory knows it or later ones",
+        (Edit(MEMORY, "        if self.position().seq != seq:", "        if self.position().seq < seq:"),),
+        (f"{TIMELINE}::test_a_plan_ahead_or_already_committed_is_refused",),
+    ),
+    Mutant(
+        "checkpoint before commit",
+        "the memory learns plan n, durably, before the table has it",
+        (
+            Edit(
+                SEQUENCER,
+                "        if not self._commit(plan, judged, before, counts):\n",
+                "        self._ports.memory.promote(plan.n, plan.chain)\n"
+                "        self._ports.memory.checkpoint()\n"
+                "        if not self._commit(plan, judged, before, counts):\n",
+            ),
+        ),
+        (f"{EVERY_INTERLEAVING}[alone, every fault]",),
+    ),
+    Mutant(
+        "an actor that only reruns its constructor",
+        "a restarted memory decides with what its checkpoint has and asks for nothing",
+        (Edit(MEMORY, "        self.drop(n)\n        self._expect(n - 1)\n", "        self.drop(n)\n"),),
+        (
+            f"{TIMELINE}::test_a_fresh_object_says_that_it_lost_its_memory",
+            "tests/cluster/test_ray.py::test_four_workers_and_a_memory_that_keeps_dying_decide_the_same",
+        ),
+    ),
+    Mutant(
+        "blind retry after an unknown error",
+        "a commit whose answer was lost is repeated, and nobody looks at the table's commit_seq before",
+        (
+            Edit(
+                SEQUENCER,
+                "                self._look_again(EVENTS.name, plan, unknown)\n",
+                "                self._ports.lake.reconnect()\n                continue\n",
+            ),
+            Edit(
+                COMMIT,
+                "            if _behind(_head(base).commit_seq, seq, table):\n"
+                "                return Committed.ALREADY\n",
+                "",
+            ),
+        ),
+        (
+            "tests/benchmarks/faults/test_unknown_outcome.py"
+            "::test_the_product_looks_before_it_repeats[commit.swapped]",
+        ),
+    ),
+    Mutant(
+        "reload through the same connection",
+        "connections are pooled, and looking again goes through the one that failed",
+        (
+            Edit(STORE, "create_engine(uri, poolclass=NullPool)", "create_engine(uri)"),
+            Edit(
+                STORE,
+                "        self._catalog.engine.dispose()\n        self._catalog.engine = _engine(self._uri)\n",
+                "        return\n",
+            ),
+        ),
+        ("tests/catalog/lake/test_commit.py::test_a_refused_commit_is_not_read_back_as_done",),
+    ),
+    Mutant(
+        "reload through the same connection, sequencer",
+        "the sequencer looks again without reconnecting",
+        (Edit(SEQUENCER, "        self._ports.lake.reconnect()\n", ""),),
+        (f"{EVERY_INTERLEAVING}[alone, every fault]",),
+    ),
+    Mutant(
+        "eviction while deciding",
+        "the memory moves when plan n is decided, not when it is committed",
+        (
+            Edit(
+                MEMORY,
+                "        return Decision(rows, dict(",
+                "        self._memory.learn(self._pending[1], self._memory.position)\n"
+                "        return Decision(rows, dict(",
+            ),
+            Edit(
+                MEMORY,
+                "        self._memory.learn(self._pending[1], Position(n, chain))\n",
+                "        self._memory._position = Position(n, chain)\n",
+            ),
+        ),
+        (
+            f"{DEDUP}::test_deciding_changes_nothing_that_a_second_decision_sees",
+            f"{TIMELINE}::test_timeline[1-decided_not_committed]",
+        ),
+    ),
+    Mutant(
+        "orphan sweep by age",
+        "files that nothing names are deleted when they are old enough, though a commit may still name them",
+        (
+            Edit(
+                UPKEEP,
+                "    listed = set(_listed(folder))\n",
+                '    old_s = __import__("time").time() - grace_us / 1e6\n'
+                "    listed = {path for path in _listed(folder) if Path(path).stat().st_mtime <= old_s}\n",
+            ),
+            Edit(
+                UPKEEP,
+                '    swap(transaction, swapped="orphans.moved")\n',
+                '    failpoints.hit("orphans.moved")\n',
+            ),
+        ),
+        (
+            "tests/catalog/lake/test_upkeep.py::TestOrphans"
+            "::test_a_sleeper_never_wakes_to_missing_files[orphans.deleted-<lambda>-asleep0]",
+        ),
+    ),
+    Mutant(
+        "segment name used again",
+        "a process gives all its segments one name",
+        (Edit(FILES, 'f"seg-{secrets.token_hex(16)}"', 'f"seg-{os.getpid():032x}"'),),
+        (f"{LOCAL}::test_a_segment_is_sealed_by_size",),
+    ),
+    Mutant(
+        "create-then-lock",
+        "a segment is listed from its creation on, and locked when its header is durable",
+        (
+            Edit(
+                LIVE,
+                "        hidden = files.hidden_path(self._root, self.name)\n",
+                '        hidden = self._root / f"{self.name}{LIVE}"\n',
+            ),
+            Edit(
+                LIVE,
+                "        if not files.lock(self._fd):\n            raise NotDurable(",
+                "        if False:\n            raise NotDurable(",
+            ),
+            Edit(
+                LIVE,
+                '        failpoints.hit("log.created")\n',
+                '        failpoints.hit("log.created")\n'
+                '        if not files.lock(self._fd):\n            raise NotDurable("locked")\n',
+            ),
+        ),
+        (f"{LOCAL}::test_a_segment_is_locked_before_anybody_can_find_it", SYNCED_FIRST),
+    ),
+    Mutant(
+        "amendment after one death",
+        "one death in isolation blames an event",
+        (Edit("actors/worker/isolate.py", "DEATHS_TO_BLAME = 2\n", "DEATHS_TO_BLAME = 1\n"),),
+        ("tests/actors/worker/test_isolate.py::test_a_death_that_does_not_come_twice_is_not_blamed",),
+    ),
+    Mutant(
+        "verify that trusts the ledger",
+        "a ledger that balances is taken for the proof that nothing is missing",
+        (
+            Edit(
+                "cluster/checks.py",
+                "    table = read.table_ids(stores.lake())\n",
+                "    if ledger_home(stores).balanced:\n"
+                "        return Report(True, [], [], [], [], 0)\n"
+                "    table = read.table_ids(stores.lake())\n",
+            ),
+        ),
+        (
+            "tests/benchmarks/faults/test_row_theft.py::test_exactly_what_was_taken_or_forged_is_named",
+            "tests/benchmarks/faults/test_bit_flips.py::test_every_flip_is_seen_and_none_is_cut_away",
+        ),
+    ),
+)

@@ -1,0 +1,34 @@
+"""Two sequencers on one home: one stale, and both at full speed."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.faults.parts import rivals
+from tests.benchmarks.faults.conftest import CarryOut
+
+
+@pytest.mark.parametrize("point", ["plan.inserted", "commit.staged", "ledger.staged", "publish.written"])
+@pytest.mark.parametrize("rows", [True, False], ids=["rows", "no rows"])
+def test_a_stale_sequencer_wakes_and_follows(point: str, rows: bool, carry_out: CarryOut) -> None:
+    trial = {"kind": "stale", "point": point, "hit": 1, "rows": rows, "seed": 3}
+
+    found = carry_out("rivals", trial)
+
+    assert found.findings == []
+    assert found.hits == {point: 1}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_at_full_speed_have_one_effect(seed: int, carry_out: CarryOut) -> None:
+    found = carry_out("rivals", {"kind": "speed", "seed": seed})
+
+    assert found.findings == []
+
+
+def test_a_campaign_stops_one_at_every_point_with_and_without_rows() -> None:
+    stale = {(trial["point"], trial["rows"]) for trial in rivals.trials(1) if trial["kind"] == "stale"}
+    speed = [trial for trial in rivals.trials(1) if trial["kind"] == "speed"]
+
+    assert stale == {(point, rows) for point in rivals.STALE for rows in (True, False)}
+    assert len(speed) == 100
