@@ -56,9 +56,9 @@ class RayMemory:
         """See `Dedup.reset`."""
         self._call("reset")
 
-    def catch_up(self, rows: pa.Table, seq: int, chain: str) -> None:
+    def catch_up(self, rows: pa.Table, after: int, seq: int, chain: str) -> None:
         """See `Dedup.catch_up`."""
-        self._call("catch_up", rows, seq, chain)
+        self._call("catch_up", rows, after, seq, chain)
 
     def _call(self, name: str, *arguments: Any) -> Any:
         try:

@@ -17,7 +17,7 @@ from actors.dedup.entries import id_keys
 from actors.dedup.links import Link, Linker, Similarities
 from actors.dedup.memory import Memory, Position
 from catalog import failpoints, ids
-from catalog.errors import ChainBroken, MemoryBehind
+from catalog.errors import MemoryBehind
 from catalog.tables import ACCEPTED, EVENTS, QUARANTINED
 
 CONFLICT = "idempotency_conflict"
@@ -105,23 +105,17 @@ class Dedup:
         meanwhile, or it was damaged: nothing is lost that `catch_up` does not bring back."""
         self._memory.checkpoint()
 
-    def catch_up(self, rows: pa.Table, seq: int, chain: str) -> None:
-        """Learn committed rows (columns REMEMBERED, any order) of the plans after the known ones up to `seq`,
-        whose chain is `chain`; rows of other plans are passed over, undecided commits dropped.
+    def catch_up(self, rows: pa.Table, after: int, seq: int, chain: str) -> None:
+        """Learn the rows (columns REMEMBERED, any order) of the committed plans after `after` up to `seq`, whose
+        chain is `chain`; rows of other plans are passed over, undecided commits dropped.
 
-        Raises ChainBroken when the memory knows another history: `reset` and catch up from plan 1.
+        Raises MemoryBehind unless the memory stands at `after`: were it restarted since it was asked, plans
+        would be left out.
         """
-        have = self.position()
-        if seq < have.seq or (seq == have.seq and chain != have.chain):
-            raise ChainBroken(
-                "the memory of ids knows another history than the table",
-                hint="reset the memory and catch up from the first plan",
-                have=have.seq,
-                seq=seq,
-            )
+        self._expect(after)
         self._pending = None
         plan = rows["plan"]
-        news = pc.and_(pc.greater(plan, have.seq), pc.less_equal(plan, seq))
+        news = pc.and_(pc.greater(plan, after), pc.less_equal(plan, seq))
         self._memory.learn(rows.select(REMEMBERED).filter(news), Position(seq, chain))
 
     def reset(self) -> None:

@@ -224,7 +224,7 @@ class Sequencer:
         while seq < head.commit_seq:
             upto = min(seq + CATCH_UP_PLANS, head.commit_seq)
             rows = self._ports.lake.rows(seq, upto)
-            self._ports.memory.catch_up(rows, upto, self._ports.plans.chain(upto) or "")
+            self._ports.memory.catch_up(rows, seq, upto, self._ports.plans.chain(upto) or "")
             seq = upto
 
     def _check_chain(self, head: Head) -> None:

@@ -205,8 +205,10 @@ class ModelMemory:
         self.known, self.pending = Remembered(), None
         self._call("reset", self.known)
 
-    def catch_up(self, rows: Any, seq: int, chain: str) -> None:
-        self._call("catch_up", seq)
+    def catch_up(self, rows: Any, after: int, seq: int, chain: str) -> None:
+        self._call("catch_up", after, seq)
+        if self.known.seq != after:
+            raise MemoryBehind("not there", have=self.known.seq, need=after)
         news = frozenset((row.event_id, row.disposition) for row in rows if self.known.seq < row.plan <= seq)
         self.known, self.pending = Remembered(seq, chain, self.known.entries | news), None
 

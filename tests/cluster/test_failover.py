@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
-from pytest import MonkeyPatch
 from sqlalchemy import event
 
 from actors.sequencer import lease
@@ -45,7 +44,7 @@ def stop_inside_the_swap() -> None:
 
 @pytest.mark.parametrize("stop", [stop_inside_the_plan, stop_inside_the_swap])
 def test_the_successor_ends_it_and_goes_on(
-    tmp_path: Path, monkeypatch: MonkeyPatch, stop: Callable[[], None]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: Callable[[], None]
 ) -> None:
     settings = small(tmp_path / "home")
     append(settings, [line(i) for i in range(120)])

@@ -153,7 +153,7 @@ class Warehouse:
         have = self.dedup.position().seq
         rows = pa.concat_tables(self.rows[have:] or [self.rows[-1]])
         order = random.Random(shuffle).sample(range(len(rows)), len(rows))
-        self.dedup.catch_up(rows.take(pa.array(order, pa.int64())), self.seq, self.chain)
+        self.dedup.catch_up(rows.take(pa.array(order, pa.int64())), have, self.seq, self.chain)
 
     @property
     def chain(self) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from actors.dedup.dedup import REMEMBERED
 from catalog import failpoints
-from catalog.errors import ChainBroken, MemoryBehind
+from catalog.errors import MemoryBehind
 from tests.actors.dedup.streams import Event, Warehouse, batch, cut, decided, random_events, run_straight
 
 TEXT = "the network is down in my whole street since monday please send somebody to fix it"
@@ -180,14 +180,16 @@ def test_a_decision_that_failed_leaves_nothing_to_promote(warehouse: Warehouse) 
         warehouse.dedup.promote(1, "chain 1")
 
 
-def test_another_history_is_refused_until_reset(warehouse: Warehouse) -> None:
+def test_rows_that_do_not_follow_on_are_refused(warehouse: Warehouse) -> None:
     warehouse.step(A)
-    warehouse.step(B)
     warehouse.dedup.checkpoint()
+    warehouse.step(B)
+    warehouse.crash()  # between asking for the position, 2, and catching up from there
     nothing = warehouse.rows[0].slice(0, 0)
-    for seq, chain in ((1, "chain 1"), (2, "another chain")):
-        with pytest.raises(ChainBroken):
-            warehouse.dedup.catch_up(nothing, seq, chain)
+    for after in (0, 2):
+        with pytest.raises(MemoryBehind):
+            warehouse.dedup.catch_up(nothing, after, 3, "chain 3")
+    assert warehouse.dedup.position() == (1, "chain 1")
     reset(warehouse)
     warehouse.step(C)
     assert warehouse.redelivered[-1] == {"sms": 1}
@@ -196,7 +198,7 @@ def test_another_history_is_refused_until_reset(warehouse: Warehouse) -> None:
 def test_rows_of_known_and_of_later_plans_are_passed_over(warehouse: Warehouse, tmp_path: Path) -> None:
     straight = run_straight(tmp_path / "straight", (A, B, C), bucket_limit=2)
     for seq, following in ((1, B), (2, C)):
-        warehouse.dedup.catch_up(pa.concat_tables(straight.rows), seq, f"chain {seq}")
+        warehouse.dedup.catch_up(pa.concat_tables(straight.rows), seq - 1, seq, f"chain {seq}")
         assert warehouse.dedup.position() == (seq, f"chain {seq}")
         found = warehouse.dedup.decide(seq + 1, batch(following))
         assert decided(found.rows) == decided(straight.rows[seq])
@@ -207,7 +209,7 @@ def test_rows_of_known_and_of_later_plans_are_passed_over(warehouse: Warehouse, 
 
 def test_catching_up_needs_the_named_columns_only(warehouse: Warehouse) -> None:
     warehouse.commit(A)
-    warehouse.dedup.catch_up(warehouse.rows[0].select(REMEMBERED), 1, warehouse.chain)
+    warehouse.dedup.catch_up(warehouse.rows[0].select(REMEMBERED), 0, 1, warehouse.chain)
     assert warehouse.decide(A).redelivered == {"sms": 1}
 
 
