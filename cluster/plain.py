@@ -9,7 +9,7 @@ from actors.dedup.local import LocalDedup
 from actors.worker.local import LocalWorkers
 from cluster.home import Home
 from cluster.settings import Settings
-from cluster.wiring import Runtime, dedup_config, open_stores, worker_config
+from cluster.wiring import Runtime, dedup_config, worker_config
 from pipelines.stages.signature import similarities
 
 
@@ -17,7 +17,7 @@ def run(
     settings: Settings, until_idle: bool, stopping: Callable[[], bool], give_up: Callable[[], bool]
 ) -> bool:
     """Run the sequencer here; False when `give_up` ended the wait for another one."""
-    open_stores(settings)
+    Home(settings.home).make()
     workers = LocalWorkers(worker_config(settings), Home(settings.home).state / "deciding")
     with closing(LocalDedup(dedup_config(settings), similarities)) as memory:
         return Runtime(settings, workers, memory).run(until_idle, stopping, give_up)

@@ -22,7 +22,7 @@ from cluster import actors
 from cluster.home import Home
 from cluster.settings import Settings
 from cluster.stop import Stop
-from cluster.wiring import Runtime, dedup_config, open_stores, worker_config
+from cluster.wiring import Runtime, dedup_config, worker_config
 from pipelines.stages.signature import similarities
 
 OBJECT_STORE_BYTES = 256 << 20
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 def run(settings: Settings, until_idle: bool, stopping: Stop, give_up: Callable[[], bool]) -> bool:
     """Run the sequencer under Ray, here, until it ends; False when `give_up` ended the wait for another."""
-    open_stores(settings)
+    Home(settings.home).make()
     actors.note(Home(settings.home), "driver")
     start_ray(settings)
     stopping.listen()  # Ray took the signals

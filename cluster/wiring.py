@@ -18,7 +18,7 @@ from actors.worker.config import WorkerConfig
 from catalog.clock import Clock, SystemClock
 from catalog.control.plans import PlanStore
 from catalog.control.schema import open_control, sqlite_url
-from catalog.errors import ChainBroken
+from catalog.errors import ChainBroken, CorruptFrame
 from catalog.history import History
 from catalog.lake import read
 from catalog.lake.commit import Committed, Head, Lake
@@ -160,31 +160,32 @@ class Runtime:
     """A sequencer with its ports, ready to be run in the process that built it."""
 
     def __init__(self, settings: Settings, workers: WorkersPort, memory: MemoryPort) -> None:
-        self._stores = open_stores(settings)
+        self._settings = settings
         self._config = sequencer_config(settings)
         self._workers = workers
         self._memory = memory
 
     def run(self, until_idle: bool, stopping: Callable[[], bool], give_up: Callable[[], bool]) -> bool:
         """Wait for the lease, then run; False when `give_up` ended the wait."""
-        stores = self._stores
-        lease = Lease(stores.home.state / "sequencer.lock")
+        home, clock = Home(self._settings.home), SystemClock()
+        home.make()
+        lease = Lease(home.state / "sequencer.lock")
 
         def wait_ends() -> bool:
             return stopping() or (until_idle and give_up())
 
-        if not lease.acquire(time.sleep, stores.clock.elapsed_s, wait_ends):
+        if not lease.acquire(time.sleep, clock.elapsed_s, wait_ends):
             return False
         try:
-            sequencer = self._sequencer()
-            run(sequencer, self._config, stores.clock, time.sleep, until_idle, stopping)
+            run(self._sequencer, self._config, clock, time.sleep, until_idle, stopping)
         finally:
             lease.release()
         return True
 
     def _sequencer(self) -> Sequencer:
-        stores, lake = self._stores, self._stores.lake()
-        publisher = Publisher(stores.log, stores.raw, stores.plans, stores.clock)
+        stores = open_stores(self._settings)
+        lake, stopped = stores.lake(), dict[str, CorruptFrame]()
+        publisher = Publisher(stores.log, stores.raw, stores.plans, stores.clock, stopped)
         stores.log.sweep()
         ports = Ports(
             log=stores.log,
@@ -197,5 +198,6 @@ class Runtime:
             counts=flow.counts,
             ledger=flow.ledger,
             turns=(publisher.turn, Maintainer(lake, stores.clock).turn),
+            stopped=stopped,
         )
         return Sequencer(self._config, ports)

@@ -17,13 +17,15 @@ from pipelines.stages.decode import event_date
 class Publisher:
     """The sequencer's turn that publishes one segment, if there is one whose every frame is committed."""
 
-    def __init__(self, log: Log, raw: Raw, plans: PlanStore, clock: Clock) -> None:
+    def __init__(
+        self, log: Log, raw: Raw, plans: PlanStore, clock: Clock, stopped: dict[str, CorruptFrame]
+    ) -> None:
+        """`stopped` is filled: segments that cannot be published, and why."""
         self._log = log
         self._raw = raw
         self._plans = plans
         self._clock = clock
-        self.stopped: dict[str, CorruptFrame] = {}
-        """Segments that cannot be published, and why."""
+        self._stopped = stopped
 
     def turn(self, commit_seq: int, drain: bool) -> bool:
         """Publish the next committed segment; True when there was one."""
@@ -31,7 +33,7 @@ class Publisher:
         progress = self._plans.progress()
         listed = {segment.name: segment for segment in self._log.segments()}
         for name, (planned_to, last_plan) in progress.items():
-            if name in self.stopped or last_plan > commit_seq:
+            if name in self._stopped or last_plan > commit_seq:
                 continue
             segment = listed.get(name)
             if segment is None:
@@ -57,7 +59,7 @@ class Publisher:
             # 3. What was written is read back and compared, frame by frame.
             self._verify(segment, frames)
         except CorruptFrame as damage:
-            self.stopped[segment.name] = damage
+            self._stopped[segment.name] = damage
             return False
         hit("publish.verified")
         # 4. Only now the hot copy may go. 5. And is noted as gone.

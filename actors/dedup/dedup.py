@@ -106,8 +106,8 @@ class Dedup:
         self._memory.checkpoint()
 
     def catch_up(self, rows: pa.Table, after: int, seq: int, chain: str) -> None:
-        """Learn the rows (columns REMEMBERED, any order) of the committed plans after `after` up to `seq`, whose
-        chain is `chain`; rows of other plans are passed over, undecided commits dropped.
+        """Learn the rows (columns REMEMBERED, any order) of the plans committed after `after` up to `seq`,
+        whose chain is `chain`; rows of other plans are passed over, undecided commits dropped.
 
         Raises MemoryBehind unless the memory stands at `after`: were it restarted since it was asked, plans
         would be left out.

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from catalog.clock import Clock
 from catalog.control.plans import Amendments, Plan
+from catalog.errors import CorruptFrame
 from catalog.log.port import Scan, Segment
 
 
@@ -111,7 +112,8 @@ class MemoryPort(Protocol):
 
 class Ports(NamedTuple):
     """Everything the sequencer touches. `turns` are upkeep: each gets (commit_seq, draining) and says
-    whether it did something; they run between commits, never beside one."""
+    whether it did something; they run between commits, never beside one. `stopped` are the segments that
+    cannot go on, and why."""
 
     log: LogPort
     plans: PlansPort
@@ -123,3 +125,4 @@ class Ports(NamedTuple):
     counts: Callable[[Plan, pa.Table, dict[str, int]], dict[str, dict[str, int]]]
     ledger: Callable[[Plan, dict[str, dict[str, int]]], pa.Table]
     turns: Sequence[Callable[[int, bool], bool]]
+    stopped: dict[str, CorruptFrame]

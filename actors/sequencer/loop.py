@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def run(
-    sequencer: Sequencer,
+    build: Callable[[], Sequencer],
     config: SequencerConfig,
     clock: Clock,
     pause: Callable[[float], None],
@@ -25,34 +25,37 @@ def run(
 ) -> None:
     """Turn until `stopping`, or until everything durable is done when `until_idle`.
 
-    Told to stop, it goes on with what is durable for at most `drain_s`. Raises Stopped when a person is
-    needed, in the end also for single segments that could not go on.
+    The sequencer is built anew after whatever passes. Told to stop, it goes on with what is durable for at
+    most `drain_s`. Raises Stopped when a person is needed, in the end also for single segments.
     """
     deadline_s: float | None = None
-    started, trouble_told = False, ""
+    sequencer: Sequencer | None = None
+    trouble_told = ""
     while deadline_s is None or clock.elapsed_s() < deadline_s:
         if deadline_s is None and stopping():
             deadline_s = clock.elapsed_s() + config.drain_s
         ending = until_idle or deadline_s is not None
         try:
-            if not started:
-                sequencer.start()
-                started = True
+            if sequencer is None:
+                started = build()
+                started.start()
+                sequencer = started
             if sequencer.turn(drain=ending):
                 trouble_told = ""
                 continue
         except PASSING as trouble:
-            # Whatever it was, everything is read again from what is durable.
-            started = False
+            # Whatever it was, everything is opened and read again from what is durable.
+            sequencer = None
             trouble_told = _tell(trouble, trouble_told)
             pause(config.retry_s)
             continue
         if ending:
             break
         pause(config.poll_s)
-    _save(sequencer)
-    for damage in sequencer.stopped:
-        raise damage
+    if sequencer is not None:
+        _save(sequencer)
+        for damage in sequencer.stopped:
+            raise damage
 
 
 def _tell(trouble: Exception, told: str) -> str:

@@ -14,19 +14,26 @@ from catalog.failpoints import hit
 class Planner:
     """Cuts the log into plans, fairly between segments; a damaged segment stops alone."""
 
-    def __init__(self, config: SequencerConfig, log: LogPort, plans: PlansPort, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: SequencerConfig,
+        log: LogPort,
+        plans: PlansPort,
+        clock: Clock,
+        stopped: dict[str, CorruptFrame],
+    ) -> None:
+        """`stopped` is filled: segments that cannot go on, and why."""
         self._config = config
         self._log = log
         self._plans = plans
         self._clock = clock
         self._waiting_since_s: float | None = None
-        self.stopped: dict[str, CorruptFrame] = {}
-        """Segments that cannot go on, and why."""
+        self._stopped = stopped
 
     def recover(self) -> bool:
         """Seal the segments whose writers are gone; True when there was one."""
         found = False
-        unsealed = [at.name for at in self._log.segments() if not at.sealed and at.name not in self.stopped]
+        unsealed = [at.name for at in self._log.segments() if not at.sealed and at.name not in self._stopped]
         for name in unsealed:
             try:
                 self._log.recover(name, self._plans.amendments([name]).given_up(name))
@@ -34,7 +41,7 @@ class Planner:
             except (SegmentLocked, LookupError):
                 continue  # its writer lives, or its own seal came first
             except CorruptFrame as damage:
-                self.stopped[name] = damage
+                self._stopped[name] = damage
         return found
 
     def plan(self, n: int, drain: bool) -> bool:
@@ -106,13 +113,13 @@ class Planner:
         except LookupError:
             return None  # published and gone since it was listed
         except CorruptFrame as damage:
-            self.stopped[name] = damage
+            self._stopped[name] = damage
             return None
         received.update(scan.by_channel)
         if scan.corrupt_at is None:
-            self.stopped.pop(name, None)
+            self._stopped.pop(name, None)
         else:
-            self.stopped[name] = CorruptFrame(
+            self._stopped[name] = CorruptFrame(
                 "a durable frame cannot be read; its segment waits",
                 hint=f"restore the file, or give it up: beejan log quarantine {name} {scan.corrupt_at}",
                 segment=name,

@@ -49,7 +49,7 @@ class Sequencer:
     def __init__(self, config: SequencerConfig, ports: Ports) -> None:
         self._config = config
         self._ports = ports
-        self._planner = Planner(config, ports.log, ports.plans, ports.clock)
+        self._planner = Planner(config, ports.log, ports.plans, ports.clock, ports.stopped)
         self._ahead: dict[int, Pending] = {}
         self._since_checkpoint = 0
         self.commit_seq = 0
@@ -57,7 +57,7 @@ class Sequencer:
     @property
     def stopped(self) -> list[CorruptFrame]:
         """What keeps single segments from going on."""
-        return list(self._planner.stopped.values())
+        return list(self._ports.stopped.values())
 
     def start(self) -> None:
         """Agree with what is durable before doing anything. Raises Stopped where it does not agree."""

@@ -102,6 +102,7 @@ class Process:
             counts=count,
             ledger=ledger_rows,
             turns=(),
+            stopped={},
         )
         self._sequencer = _between_turns(kind)(CONFIG, ports)
         self._sequencer.stand(standing)
@@ -130,7 +131,9 @@ class Process:
 
     def _life(self, clock: _Clock) -> Ended:
         try:
-            loop.run(self._sequencer, CONFIG, clock, self._pause, until_idle=False, stopping=self._boundary)
+            loop.run(
+                lambda: self._sequencer, CONFIG, clock, self._pause, until_idle=False, stopping=self._boundary
+            )
         except Exception as error:  # noqa: BLE001 - whatever ends a sequencer is what the model looks for
             return Ended(f"{type(error).__name__}: {error}")
         return Ended("the loop ended")

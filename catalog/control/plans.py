@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from catalog.control import schema
-from catalog.errors import PlanTaken, Unavailable
+from catalog.errors import PlanTaken
 
 FIRST = 1
 GENESIS = ""
@@ -72,7 +72,7 @@ class PlanStore:
             with self._engine.connect() as connection:
                 yield connection
         except DBAPIError as error:
-            raise _unavailable(error) from None
+            raise schema.unavailable(error) from None
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -83,7 +83,7 @@ class PlanStore:
         except IntegrityError:
             raise
         except DBAPIError as error:
-            raise _unavailable(error) from None
+            raise schema.unavailable(error) from None
 
     def last(self) -> int:
         """Number of the last plan, 0 when there is none."""
@@ -205,9 +205,3 @@ class PlanStore:
             for row in connection.execute(query):
                 (corrupt if row.reason == "frame_corrupt" else crashed).add((row.segment, row.offset))
         return Amendments(frozenset(corrupt), frozenset(crashed))
-
-
-def _unavailable(error: DBAPIError) -> Unavailable:
-    # The driver's words without the statement and its values.
-    cause = str(error.orig) if error.orig is not None else type(error).__name__
-    return Unavailable("the control database does not answer", hint="check its disk; waiting", cause=cause)

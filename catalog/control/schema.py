@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,10 @@ from sqlalchemy import (
     insert,
     select,
 )
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import NullPool
 
-from catalog.errors import WrongVersion
+from catalog.errors import Unavailable, WrongVersion
 
 VERSION = 1
 BUSY_MS = 20_000
@@ -80,25 +81,39 @@ amendments = Table(
 def open_control(url: str) -> Engine:
     """Open the control database at a SQLAlchemy URL, creating its tables on first use.
 
-    Raises WrongVersion when another version of the product wrote it.
+    Raises WrongVersion when another version of the product wrote it, Unavailable when it does not answer.
     """
     engine = create_engine(url, poolclass=NullPool)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
-    metadata.create_all(engine, checkfirst=True)
-    with engine.begin() as connection:
-        found = connection.scalar(select(schema_version.c.version))
-    if found is None:
-        try:
-            with engine.begin() as connection:
-                connection.execute(insert(schema_version).values(version=VERSION))
-        except IntegrityError:
-            pass  # another process opened the same new home at the same moment
-    elif found != VERSION:
+    try:
+        found = _version(engine)
+    except DBAPIError as error:
+        raise unavailable(error) from None
+    if found != VERSION:
         raise WrongVersion(
             "control database of another version", hint="use the version that wrote it", found=found
         )
     return engine
+
+
+def unavailable(error: DBAPIError) -> Unavailable:
+    """What a failing database means: the driver's words, without the statement and its values."""
+    cause = str(error.orig) if error.orig is not None else type(error).__name__
+    return Unavailable("the control database does not answer", hint="check its disk", cause=cause)
+
+
+def _version(engine: Engine) -> int:
+    """The version of the tables, made where they are missing."""
+    metadata.create_all(engine, checkfirst=True)
+    with engine.begin() as connection:
+        found = connection.scalar(select(schema_version.c.version))
+    if found is not None:
+        return int(found)
+    # Another process may be opening the same new home: the key lets one of both in.
+    with suppress(IntegrityError), engine.begin() as connection:
+        connection.execute(insert(schema_version).values(version=VERSION))
+    return VERSION
 
 
 def sqlite_url(path: Path) -> str:

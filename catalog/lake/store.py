@@ -81,16 +81,20 @@ class Store:
     def __init__(self, catalog_uri: str, warehouse: Path) -> None:
         """Open, and create what is missing; two processes may do so at once.
 
-        Raises WrongVersion for a table of another version, UnsafeStore when files would not be synced.
+        Raises WrongVersion for a table of another version, UnsafeStore when files would not be synced,
+        Unavailable when the catalog does not answer.
         """
         disable_retries()
         self._uri = catalog_uri
         self._properties = {"uri": catalog_uri, "warehouse": str(warehouse), "py-io-impl": FILE_IO}
         warehouse.mkdir(parents=True, exist_ok=True)
         sync_folder(warehouse.parent)
-        self._catalog = _twice(self._connect)
-        for spec in TABLES.values():
-            _check_version(spec, self.ensure(spec))
+        try:
+            self._catalog = _twice(self._connect)
+            for spec in TABLES.values():
+                _check_version(spec, self.ensure(spec))
+        except SQLAlchemyError as error:
+            raise Unavailable("the catalog does not answer", hint="check its disk") from error
         sync_folder(warehouse.parent)
 
     def load(self, name: str) -> Table:

@@ -21,6 +21,7 @@ from catalog.tables import EVENTS
         Scenario("alone, every fault", crashes=1, unknowns=1, deaths=1, sequencers=1),
         Scenario("alone, beside a writer", crashes=1, writer=True, sequencers=1),
         Scenario("two, a crash", crashes=1),
+        Scenario("alone, a memory restarted", restarts=1, sequencers=1),
     ],
     ids=lambda scenario: scenario.name,
 )
