@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import secrets
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -164,34 +165,40 @@ class Raw:
             envelope = entry.located.envelope
             channel = NO_CHANNEL if envelope is None else envelope.channel
             groups.setdefault((entry.event_date, channel), []).append(to_line(entry))
-        # 1. Every file whole and synced under a hidden name. Left behind: hidden files.
+        # 1. Every file whole and synced under a hidden name of our own. Left behind: hidden files.
+        token = secrets.token_hex(8)
         files: list[File] = []
         for (event_date, channel), lines in sorted(groups.items()):
             data = pa.compress(b"\n".join(lines) + b"\n", codec="zstd", asbytes=True)
             path = f"event_date={event_date}/channel={channel}/{segment}.ndjson.zst"
-            _write_synced(self._hidden(path), data)
+            _write_synced(self._hidden(path, token), data)
             digest = hashlib.sha256(data).hexdigest()
             files.append(File(path, event_date, channel, len(lines), len(data), digest))
         hit("publish.written")
         # 2. Their names, synced. Left behind: files that no manifest names, written again next time.
         for file in files:
-            self._hidden(file.path).rename(self.root / file.path)
+            self._hidden(file.path, token).rename(self.root / file.path)
         for folder in {(self.root / file.path).parent for file in files}:
             _sync_folder(folder)
         hit("publish.named")
         # 3. The manifest, whole or not at all. Left behind: a published segment.
         manifest = Manifest(VERSION, segment, sum(file.frames for file in files), tuple(files)).sealed()
         path_of_manifest = self._manifests / f"{segment}.json"
-        hidden = self._manifests / f".{segment}.json"
+        hidden = self._manifests / f".{segment}.json.{token}"
         _write_synced(hidden, msgspec.json.encode(manifest))
         hidden.rename(path_of_manifest)
         _sync_folder(self._manifests)
         hit("publish.manifest")
         return manifest
 
-    def _hidden(self, path: str) -> Path:
+    def _hidden(self, path: str, token: str) -> Path:
         final = self.root / path
-        return final.with_name("." + final.name)
+        return final.with_name(f".{final.name}.{token}")
+
+    def sweep(self) -> None:
+        """Remove the hidden files of publications that came to no end; one under way starts anew."""
+        for hidden in self.root.rglob(".*"):
+            hidden.unlink(missing_ok=True)
 
     def segments(self) -> list[str]:
         """Names of the published segments."""

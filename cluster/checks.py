@@ -43,9 +43,9 @@ def verify_home(stores: Stores) -> Report:
     """The table first: what is stored is read later and so holds at least what the table was made of."""
     table = read.table_ids(stores.lake())
     given_up = stores.plans.amendments().corrupt
-    ranges = [cut for plan in recorded(stores.plans, table.commit_seq) for cut in plan.ranges]
+    cuts = [(plan.n, cut) for plan in recorded(stores.plans, table.commit_seq) for cut in plan.ranges]
     found = stored(stores.log, stores.raw)
-    return verify(found, Coverage(ranges), Ids(*table), given_up)
+    return verify(found, Coverage(cuts), Ids(*table), given_up)
 
 
 def redecide_home(settings: Settings) -> Redecision:

@@ -187,6 +187,7 @@ class Runtime:
         lake, stopped = stores.lake(), dict[str, CorruptFrame]()
         publisher = Publisher(stores.log, stores.raw, stores.plans, stores.clock, stopped)
         stores.log.sweep()
+        stores.raw.sweep()
         ports = Ports(
             log=stores.log,
             plans=stores.plans,

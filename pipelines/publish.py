@@ -61,6 +61,8 @@ class Publisher:
         except CorruptFrame as damage:
             self._stopped[segment.name] = damage
             return False
+        except LookupError:
+            return False  # a rival published it and removed it
         hit("publish.verified")
         # 4. Only now the hot copy may go. 5. And is noted as gone.
         self._log.delete(segment.name)

@@ -100,37 +100,40 @@ def stored(log: LogReader, raw: RawReader) -> Stored:
 
 
 class Coverage:
-    """Which offsets of which segment are in committed plans."""
+    """Which committed plan cut which offsets of which segment."""
 
-    def __init__(self, ranges: Iterable[Range]) -> None:
-        self._starts: dict[str, list[int]] = defaultdict(list)
-        self._stops: dict[str, list[int]] = defaultdict(list)
-        for cut in sorted(ranges, key=lambda cut: (cut.segment, cut.start)):
-            self._starts[cut.segment].append(cut.start)
-            self._stops[cut.segment].append(cut.stop)
+    def __init__(self, cuts: Iterable[tuple[int, Range]]) -> None:
+        """From (n, range) of each range of each committed plan."""
+        self._cuts: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+        for n, cut in cuts:
+            self._cuts[cut.segment].append((cut.start, cut.stop, n))
+        for found in self._cuts.values():
+            found.sort()
 
-    def __contains__(self, at: tuple[str, int]) -> bool:
-        segment, offset = at
-        before = bisect_right(self._starts.get(segment, ()), offset) - 1
-        return before >= 0 and offset < self._stops[segment][before]
+    def plan_of(self, segment: str, offset: int) -> int | None:
+        """The number of the plan; None when the frame is in none."""
+        found = self._cuts.get(segment, [])
+        before = bisect_right(found, offset, key=lambda cut: cut[0]) - 1
+        return found[before][2] if before >= 0 and offset < found[before][1] else None
 
 
 def verify(found: Stored, committed: Coverage, table: Ids, given_up: frozenset[tuple[str, int]]) -> Report:
     """Compare what is stored with the table. `given_up` are frames a person wrote off."""
-    required: dict[str, set[str]] = defaultdict(set)
+    planned = [(committed.plan_of(at.segment, at.offset), at) for at in found.frames]
+    pending = sum(n is None for n, _ in planned)
+    # In commit order: the first bytes under an id are its own, others are its conflicts.
+    in_order = sorted((n, at.segment, at.offset, at) for n, at in planned if n is not None)
+    required: dict[str, dict[str, None]] = defaultdict(dict)
     sources: dict[str, str] = {}
-    pending = 0
-    for at in found.frames:
-        if (at.segment, at.offset) not in committed:
-            pending += 1
-        elif at.envelope is None:
-            required[corrupt_frame_id(at.segment, at.offset)].add("")
+    for *_, at in in_order:
+        if at.envelope is None:
+            required[corrupt_frame_id(at.segment, at.offset)][""] = None
         else:
-            required[at.envelope.event_id].add(payload_digest(at.envelope.payload))
+            required[at.envelope.event_id][payload_digest(at.envelope.payload)] = None
             sources[at.envelope.event_id] = at.envelope.source
     for segment, offset in given_up:
-        if (segment, offset) in committed:
-            required[corrupt_frame_id(segment, offset)].add("")
+        if committed.plan_of(segment, offset) is not None:
+            required[corrupt_frame_id(segment, offset)][""] = None
     rows = table.rows.to_pylist()
     present = {_pair(row) for row in rows}
     missing = _missing(required, sources, present, {row["event_id"] for row in rows})
@@ -160,16 +163,17 @@ def _pairs_twice(rows: Sequence[Mapping[str, str]]) -> set[str]:
 
 
 def _missing(
-    required: Mapping[str, set[str]], sources: Mapping[str, str], present: set[tuple[str, str]], ids: set[str]
+    required: Mapping[str, Mapping[str, None]],
+    sources: Mapping[str, str],
+    present: set[tuple[str, str]],
+    ids: set[str],
 ) -> list[str]:
     missing: list[str] = []
     for name, digests in required.items():
-        absent = [digest for digest in digests if (name, digest) not in present]
-        own = name in ids
-        if not own:
+        own, *others = digests
+        if name not in ids or (name, own) not in present:
             missing.append(name)
-            absent = absent[1:]  # one of the absent bytes would have been the id's own row
-        missing += [conflict_id(sources[name], name, digest) for digest in absent]
+        missing += [conflict_id(sources[name], name, each) for each in others if (name, each) not in present]
     return sorted(missing)
 
 

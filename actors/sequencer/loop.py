@@ -60,7 +60,7 @@ def run(
 
 def _tell(trouble: Exception, told: str) -> str:
     """Say what is waited for, once per kind of trouble."""
-    words = str(trouble) if isinstance(trouble, BeejanError) else f"{type(trouble).__name__}: {trouble}"
+    words = str(trouble) if isinstance(trouble, BeejanError) else f"a disk of the home fails: {trouble}"
     if words != told:
         log.warning("waiting, nothing is lost: %s", words)
     return words

@@ -34,7 +34,7 @@ from pipelines import maintain
 from pipelines.append import envelope
 from pipelines.stages.signature import similarities
 
-LIMIT_S = 120
+LIMIT_S = 600
 """A process that has not ended by then ends by SIGALRM: it hangs."""
 CRASHED = 70
 """Exit code of a process that raised what the product does not raise."""

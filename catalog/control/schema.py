@@ -21,7 +21,7 @@ from sqlalchemy import (
     insert,
     select,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from catalog.errors import Unavailable, WrongVersion
@@ -87,7 +87,10 @@ def open_control(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
     try:
-        found = _version(engine)
+        try:
+            found = _version(engine)
+        except OperationalError:
+            found = _version(engine)  # another process was creating the same tables
     except DBAPIError as error:
         raise unavailable(error) from None
     if found != VERSION:

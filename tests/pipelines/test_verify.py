@@ -32,7 +32,9 @@ def row(name: str, payload: bytes = b"{}", **more: str) -> dict[str, Any]:
 def report(frames: list[Located], rows: list[dict[str, Any]], upto: int = 1_000, **more: Any) -> Report:
     stored = Stored(frames, more.get("corrupt", []), frozenset(more.get("suspect", ())))
     table = Ids(1, pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in COLUMNS])), [])
-    return verify(stored, Coverage([Range(SEGMENT, 80, upto, 0)]), table, more.get("given_up", frozenset()))
+    return verify(
+        stored, Coverage([(1, Range(SEGMENT, 80, upto, 0))]), table, more.get("given_up", frozenset())
+    )
 
 
 def test_all_is_well() -> None:
@@ -85,3 +87,9 @@ def test_rows_of_a_damaged_raw_file_are_not_called_foreign_too() -> None:
     bad = Corrupt("raw/event_date=2025-01-01/channel=sms/seg-1.ndjson.zst", 0)
     found = report([], [row("a")], corrupt=[bad], suspect=[SEGMENT])
     assert (found.ok, found.foreign, found.corrupt) == (False, [], [bad])
+
+
+def test_an_id_lost_with_its_conflict_is_told_from_it() -> None:
+    frames = [frame("a", 180, b"other"), frame("a", 80), frame("b", 280)]
+    own = conflict_id("gw", "a", payload_digest(b"other"))
+    assert report(frames, [row("b")]).missing == sorted(["a", own])
