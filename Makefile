@@ -7,7 +7,7 @@ BIN := .venv/bin
 SEED ?= 1
 PART ?=
 
-.PHONY: setup test check pytest faults bench lock system
+.PHONY: setup system test check pytest faults mutants bench lock
 
 setup: .venv/ready
 
@@ -35,6 +35,9 @@ pytest:
 
 faults: setup system
 	$(BIN)/python -m benchmarks.faults --part "$(PART)" --seed $(SEED)
+
+mutants: setup system
+	$(BIN)/python -m benchmarks.mutants
 
 bench: setup
 	$(BIN)/python -m benchmarks.core_throughput

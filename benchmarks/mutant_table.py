@@ -33,9 +33,9 @@ LAKE_CUT = LOG_CUT.replace("log.published:stop@6", "commit.swapped:stop@2")
 DURABLE_BEFORE_SWAP = (
     "tests/catalog/lake/test_fileio.py::test_every_named_file_and_folder_is_durable_before_the_swap"
 )
-CONSOLE_SYNC = "tests/cluster/test_cli.py::test_a_failed_sync_is_3_and_acknowledges_nothing"
 FASTER_WINS = "tests/catalog/lake/test_commit.py::test_of_two_with_one_plan_the_faster_wins"
 EVERY_INTERLEAVING = "tests/benchmarks/faults/test_model.py::test_every_interleaving_keeps_every_promise"
+RESTARTED = "tests/actors/sequencer/test_restarts.py::test_nothing_is_decided_with_less_memory"
 DEDUP, TIMELINE = "tests/actors/dedup/test_dedup.py", "tests/actors/dedup/test_timeline.py"
 
 LIVE, FILES = "catalog/log/live.py", "catalog/log/files.py"
@@ -51,21 +51,15 @@ MUTANTS = (
         (Edit(LIVE, SYNC_A_GROUP, ""),),
         (
             SYNCED_FIRST,
-            CONSOLE_SYNC,
+            f"{LOCAL}::test_a_failed_sync_is_never_tried_again_on_the_same_file",
             LOG_CUT,
         ),
     ),
     Mutant(
         "no directory fsync",
-        "the log's names are never synced",
-        (Edit(FILES, "        os.fsync(fd)\n", "        pass\n"),),
-        (SYNCED_FIRST, LOG_CUT),
-    ),
-    Mutant(
-        "no directory fsync, lake",
-        "the names of the tables' files are never synced",
-        (Edit("catalog/lake/fileio.py", "        os.fsync(descriptor)\n", "        pass\n"),),
-        (DURABLE_BEFORE_SWAP, LAKE_CUT),
+        "the names of segments and of the tables' files are never synced",
+        (Edit("catalog/durable.py", "        os.fsync(fd)\n", "        pass\n"),),
+        (SYNCED_FIRST, LOG_CUT, DURABLE_BEFORE_SWAP, LAKE_CUT),
     ),
     Mutant(
         "lazy fsync",
@@ -88,9 +82,8 @@ MUTANTS = (
         (
             Edit(
                 STORE,
-                "from catalog.lake.fileio import SyncedFileIO, sync_folder\n",
-                "from pyiceberg.io.pyarrow import PyArrowFileIO as SyncedFileIO\n"
-                "from catalog.lake.fileio import sync_folder\n",
+                "from catalog.lake.fileio import SyncedFileIO\n",
+                "from pyiceberg.io.pyarrow import PyArrowFileIO as SyncedFileIO\n",
             ),
         ),
         (DURABLE_BEFORE_SWAP, LAKE_CUT),
@@ -166,7 +159,7 @@ MUTANTS = (
         ),
         (
             f"{DEDUP}::test_deciding_changes_nothing_that_a_second_decision_sees",
-            f"{TIMELINE}::test_timeline[1-decided_not_committed]",
+            f"{TIMELINE}::test_timeline[2-decided_not_committed]",
         ),
     ),
     Mutant(
@@ -191,12 +184,21 @@ MUTANTS = (
     ),
     Mutant(
         "an actor that only reruns its constructor",
-        "a restarted memory decides with what its checkpoint has and asks for nothing",
-        (Edit(MEMORY, "        self.drop(n)\n        self._expect(n - 1)\n", "        self.drop(n)\n"),),
+        "a restarted memory decides with what its checkpoint has, and the sequencer tells it nothing",
         (
-            f"{TIMELINE}::test_a_fresh_object_says_that_it_lost_its_memory",
+            Edit(MEMORY, "        self.drop(n)\n        self._expect(n - 1)\n", "        self.drop(n)\n"),
+            Edit(SEQUENCER, "        self._remember(head, forget_from=head.commit_seq + 1)\n", ""),
+        ),
+        (
+            RESTARTED,
             "tests/cluster/test_ray.py::test_four_workers_and_a_memory_that_keeps_dying_decide_the_same",
         ),
+    ),
+    Mutant(
+        "an actor that only reruns its constructor, memory",
+        "a restarted memory does not notice that it is behind",
+        (Edit(MEMORY, "        self.drop(n)\n        self._expect(n - 1)\n", "        self.drop(n)\n"),),
+        (f"{TIMELINE}::test_a_fresh_object_says_that_it_lost_its_memory", RESTARTED),
     ),
     Mutant(
         "blind retry after an unknown error",
@@ -256,7 +258,7 @@ MUTANTS = (
         ),
         (
             f"{DEDUP}::test_deciding_changes_nothing_that_a_second_decision_sees",
-            f"{TIMELINE}::test_timeline[1-decided_not_committed]",
+            f"{TIMELINE}::test_timeline[2-decided_not_committed]",
         ),
     ),
     Mutant(

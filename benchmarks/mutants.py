@@ -33,14 +33,14 @@ HANG_S = 180
 TESTS_FAILED = 1
 """pytest's exit code when tests ran and some failed; a module that cannot be imported gives another."""
 
-FAILED = re.compile(r"^FAILED (.+?)(?: - .*)?$", re.MULTILINE)
+FAILED = re.compile(r"^FAILED (.+?)(?: - (.*))?$", re.MULTILINE)
 
 
 class Run(NamedTuple):
-    """How pytest ended, None when it ran out of time, and which tests failed."""
+    """How pytest ended, None when it ran out of time, which tests failed and why, and all it said."""
 
     code: int | None
-    failed: list[str]
+    failed: dict[str, str]
     said: str
 
 
@@ -51,6 +51,8 @@ class Verdict(NamedTuple):
     how: str
     caught: bool
     caught_by: list[str]
+    why: list[str]
+    """What those tests said, the first line of each."""
     green: list[str]
     """Tests that should have failed and did not."""
     seconds: float
@@ -109,7 +111,7 @@ def run_tests(tree: Path, tests: Sequence[str], limit_s: int) -> Run:
     """Run these tests in the tree."""
     options = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "-rf"]
     code, said = _python(tree, [*options, *tests], limit_s)
-    return Run(code, FAILED.findall(said), said)
+    return Run(code, dict(FAILED.findall(said)), said)
 
 
 def require_green(tree: Path, tests: Sequence[str]) -> None:
@@ -125,11 +127,12 @@ def carry_out(tree: Path, mutant: Mutant) -> Verdict:
     with applied(tree, mutant):
         run = run_tests(tree, mutant.tests, HANG_S)
     hung = run.code is None
-    red = [test for test in mutant.tests if any(_is_of(failed, test) for failed in run.failed)]
+    red = {test: said for test in mutant.tests for name, said in run.failed.items() if _is_of(name, test)}
     green = [test for test in mutant.tests if test not in red]
     caught = mutant.hangs if hung else run.code == TESTS_FAILED and not green
-    caught_by = [f"ran out of {HANG_S} s"] if hung else red
-    return Verdict(mutant.name, mutant.how, caught, caught_by, green, round(time.monotonic() - started_s, 1))
+    caught_by = [f"ran out of {HANG_S} s"] if hung else list(red)
+    seconds = round(time.monotonic() - started_s, 1)
+    return Verdict(mutant.name, mutant.how, caught, caught_by, list(red.values()), green, seconds)
 
 
 def campaign(mutants: Sequence[Mutant]) -> list[Verdict]:
@@ -165,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         verdicts = campaign(chosen(given.only))
     except BadInput as error:
-        print(f"{error}: {error.hint}", file=sys.stderr)
+        print(error, file=sys.stderr)
         return 2
     survivors = [verdict.name for verdict in verdicts if not verdict.caught]
     if given.report:
@@ -184,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _python(tree: Path, arguments: Sequence[str], limit_s: int) -> tuple[int | None, str]:
     """Python in the tree: its exit code, None after `limit_s`, and what it said."""
     # No bytecode: a mutant of the same length, written within the same second, would not be seen.
-    more = {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    more = {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "400"}
     with tempfile.TemporaryFile("w+") as said:
         child = subprocess.Popen(
             [sys.executable, *arguments],

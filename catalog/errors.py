@@ -87,7 +87,7 @@ class WrongVersion(Stopped):
     code = "wrong_version"
 
 
-class UnsafeStore(Permanent):
+class UnsafeStore(Stopped):
     """A store that cannot keep the promise: a network file system, or a catalog without its guard."""
 
     code = "unsafe_store"

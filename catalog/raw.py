@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ import msgspec
 import pyarrow as pa
 
 from catalog.clock import EPOCH, to_datetime
+from catalog.durable import make_folders, sync_folder, write_synced
 from catalog.envelope import Envelope, Located
 from catalog.errors import CorruptFrame, WrongVersion
 from catalog.failpoints import hit
@@ -171,7 +171,8 @@ class Raw:
         for (event_date, channel), lines in sorted(groups.items()):
             data = pa.compress(b"\n".join(lines) + b"\n", codec="zstd", asbytes=True)
             path = f"event_date={event_date}/channel={channel}/{segment}.ndjson.zst"
-            _write_synced(self._hidden(path, token), data)
+            make_folders((self.root / path).parent, self.root)
+            write_synced(self._hidden(path, token), data)
             digest = hashlib.sha256(data).hexdigest()
             files.append(File(path, event_date, channel, len(lines), len(data), digest))
         hit("publish.written")
@@ -179,15 +180,16 @@ class Raw:
         for file in files:
             self._hidden(file.path, token).rename(self.root / file.path)
         for folder in {(self.root / file.path).parent for file in files}:
-            _sync_folder(folder)
+            sync_folder(folder)
         hit("publish.named")
         # 3. The manifest, whole or not at all. Left behind: a published segment.
         manifest = Manifest(VERSION, segment, sum(file.frames for file in files), tuple(files)).sealed()
         path_of_manifest = self._manifests / f"{segment}.json"
         hidden = self._manifests / f".{segment}.json.{token}"
-        _write_synced(hidden, msgspec.json.encode(manifest))
+        make_folders(self._manifests, self.root)
+        write_synced(hidden, msgspec.json.encode(manifest))
         hidden.rename(path_of_manifest)
-        _sync_folder(self._manifests)
+        sync_folder(self._manifests)
         hit("publish.manifest")
         return manifest
 
@@ -280,28 +282,3 @@ class Raw:
 
 def _damaged(path: str) -> CorruptFrame:
     return CorruptFrame("a raw file is damaged or missing", hint="restore it from a backup", file=path)
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    make_folders(path.parent)
-    with path.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def make_folders(folder: Path) -> None:
-    """Create a folder and its parents so that their names survive a power cut."""
-    if folder.is_dir():
-        return
-    make_folders(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

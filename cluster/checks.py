@@ -9,7 +9,7 @@ from typing import Any
 
 from actors.dedup.dedup import Dedup
 from actors.worker.worker import Worker
-from catalog.control.plans import Plan, PlanStore
+from catalog.control.plans import CORRUPT, LOST, Plan, PlanStore
 from catalog.errors import BadInput
 from catalog.ids import corrupt_frame_id
 from catalog.lake import read
@@ -42,10 +42,9 @@ def recorded(plans: PlanStore, upto: int) -> Iterator[Plan]:
 def verify_home(stores: Stores) -> Report:
     """The table first: what is stored is read later and so holds at least what the table was made of."""
     table = read.table_ids(stores.lake())
-    given_up = stores.plans.amendments().corrupt
     cuts = [(plan.n, cut) for plan in recorded(stores.plans, table.commit_seq) for cut in plan.ranges]
     found = stored(stores.log, stores.raw)
-    return verify(found, Coverage(cuts), Ids(*table), given_up)
+    return verify(found, Coverage(cuts), Ids(*table), stores.plans.amendments())
 
 
 def redecide_home(settings: Settings) -> Redecision:
@@ -118,23 +117,24 @@ def find_event(stores: Stores, event_id: str) -> dict[str, Any]:
 
 
 def give_up(stores: Stores, segment: str, offset: int) -> dict[str, Any]:
-    """Write a frame off. Raises BadInput for one that can be read, or that is not where a frame begins."""
-    progress = stores.plans.progress()
-    for listed in stores.log.segments():
-        if listed.name == segment:
-            start = progress.get(segment, (listed.start, 0))[0]
-            planned = start > offset
-            begin = listed.start if planned else start
-            before = stores.plans.amendments([segment]).given_up(segment)
-            scan = stores.log.scan(segment, begin, SCAN_FRAMES, before)
-            if scan.corrupt_at != offset:
-                raise BadInput(
-                    "no unreadable frame begins at this offset",
-                    hint="`beejan status` names the one that does",
-                    segment=segment,
-                    offset=offset,
-                )
-            event_id = corrupt_frame_id(segment, offset)
-            stores.plans.amend(segment, offset, event_id, "frame_corrupt", stores.clock.now_us())
-            return {"event_id": event_id, "segment": segment, "offset": offset, "reason": "frame_corrupt"}
-    raise BadInput("no such segment in the log", hint="`beejan status` names it", segment=segment)
+    """Write a frame off. Raises BadInput for one that can be read, or that is not where a frame begins.
+
+    One that was committed before it was damaged keeps its row: what is lost are its bytes.
+    """
+    listed = {each.name: each for each in stores.log.segments()}.get(segment)
+    if listed is None:
+        raise BadInput("no such segment in the log", hint="`beejan status` names it", segment=segment)
+    before = stores.plans.amendments([segment]).given_up(segment)
+    if stores.log.scan(segment, listed.start, SCAN_FRAMES, before).corrupt_at != offset:
+        raise BadInput(
+            "no unreadable frame begins at this offset",
+            hint="`beejan status` names the one that does",
+            segment=segment,
+            offset=offset,
+        )
+    commit_seq = stores.lake().head(EVENTS.name).commit_seq
+    cuts = [(plan.n, cut) for plan in recorded(stores.plans, commit_seq) for cut in plan.ranges]
+    reason = CORRUPT if Coverage(cuts).plan_of(segment, offset) is None else LOST
+    event_id = corrupt_frame_id(segment, offset)
+    stores.plans.amend(segment, offset, event_id, reason, stores.clock.now_us())
+    return {"event_id": event_id, "segment": segment, "offset": offset, "reason": reason}

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from catalog import failpoints
-from catalog.errors import BadInput, BeejanError, NotDurable, Permanent, Stopped
+from catalog.errors import BadInput, BeejanError, NotDurable, Permanent
 from cluster import settings as settings_module
 from cluster.settings import BUNDLE, Settings
 from cluster.stop import Stop
@@ -51,17 +51,16 @@ def main() -> None:
     except BeejanError as error:
         print(f"beejan: {error}", file=sys.stderr)  # noqa: T201 the one place that speaks to a person
         sys.exit(exit_code(error))
-    except BrokenPipeError:
-        sys.exit(FINDING)
+    except OSError as error:
+        print(f"beejan: the home cannot be read or written: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(NOT_DURABLE if sys.argv[1:2] == ["append"] else STOPPED)
 
 
 def exit_code(error: BeejanError) -> int:
     """What an error means to a script."""
     if isinstance(error, NotDurable):
         return NOT_DURABLE
-    if isinstance(error, Stopped):
-        return STOPPED
-    return USAGE if isinstance(error, Permanent) else FINDING
+    return USAGE if isinstance(error, Permanent) else STOPPED
 
 
 def configured() -> Settings:
@@ -95,8 +94,6 @@ async def _append(settings: Settings, lines: BinaryIO) -> None:
             envelopes, bad = [], None
             for line in taken:
                 number += 1
-                if not line.strip():
-                    continue
                 try:
                     envelopes.append(envelope(line, number, BUNDLE, clock))
                 except BadInput as error:

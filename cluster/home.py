@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from catalog.raw import make_folders
+from catalog.durable import make_folders
 
 
 class Home(NamedTuple):
@@ -32,4 +32,4 @@ class Home(NamedTuple):
     def make(self) -> None:
         """Create the folders so that they survive a power cut."""
         for folder in (self.log, self.raw, self.state):
-            make_folders(folder)
+            make_folders(folder, self.root.parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -55,9 +56,12 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         if name in environment:
             kind = type(getattr(Settings, spec.name))
             try:
-                given[spec.name] = kind(environment[name])
+                value = given[spec.name] = kind(environment[name])
             except ValueError:
                 raise BadInput(
                     "not a value of this setting", hint=spec.metadata["meaning"], name=name
                 ) from None
+            least = 0 if spec.name == "min_free_bytes" else 1e-9
+            if kind in (int, float) and not least <= value < math.inf:
+                raise BadInput("a setting out of bounds", hint="it must be positive and finite", name=name)
     return Settings(**given)

@@ -123,8 +123,16 @@ def _provider_id(payload: bytes) -> str:
     """The payload's own id, empty when it brings none that can be used."""
     try:
         return _identified.decode(payload).id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except msgspec.ValidationError:
         return ""
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    try:  # what only the lenient decoder reads has an id all the same
+        found = json.loads(payload)
+    except (ValueError, RecursionError):
+        return ""
+    value = found.get("id") if isinstance(found, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 def receipt(stored: Envelope) -> bytes:

@@ -44,7 +44,18 @@ class Publisher:
 
     def _note(self, name: str) -> bool:
         """A segment that left the log: a crash came between removing it and noting so."""
-        self._raw.manifest(name)
+        try:
+            self._raw.manifest(name)
+        except LookupError:
+            self._stopped[name] = CorruptFrame(
+                "a committed segment is neither in the log nor in the raw layer",
+                hint="restore its file from a backup",
+                segment=name,
+            )
+            return False
+        except CorruptFrame as damage:
+            self._stopped[name] = damage
+            return False
         self._plans.mark_published(name, self._clock.now_us())
         return True
 

@@ -53,20 +53,27 @@ def status(log: Log, plans: PlanStore, head: Head, now_us: int) -> Status:
     progress = plans.progress()
     backlog, oldest_us, stopped = 0, None, list[Stop]()
     for segment in log.segments():
-        start = progress.get(segment.name, (segment.start, 0))[0]
-        if start >= segment.end:
-            continue
+        planned_to = progress.get(segment.name, (segment.start, 0))[0]
         given_up = plans.amendments([segment.name]).given_up(segment.name)
         try:
-            scan = log.scan(segment.name, start, SCAN_FRAMES, given_up)
-            first = log.read(segment.name, start, scan.stop, given_up) if scan.frames else []
+            # What is planned too: it waits to be decided or published, and its damage stops that.
+            before = log.scan(segment.name, segment.start, SCAN_FRAMES, given_up)
+            scan = log.scan(segment.name, planned_to, SCAN_FRAMES, given_up)
+            stop = log.scan(segment.name, planned_to, 1, given_up).stop
+            first = log.read(segment.name, planned_to, stop, given_up)
         except LookupError:
             continue  # published meanwhile
         backlog += scan.frames
         times = [at.envelope.received_us for at in first if at.envelope is not None]
         oldest_us = min([*times, *([] if oldest_us is None else [oldest_us])], default=None)
-        if scan.corrupt_at is not None:
-            stopped.append(frame_stop(segment.name, scan.corrupt_at))
+        corrupt_at = scan.corrupt_at if before.corrupt_at is None else before.corrupt_at
+        if corrupt_at is not None:
+            hint = (
+                f"restore the file, or give the frame up: beejan log quarantine {segment.name} {corrupt_at}"
+            )
+            stopped.append(
+                Stop("a durable frame cannot be read; its segment waits", segment.name, corrupt_at, hint)
+            )
     last = plans.last()
     waiting = plans.after(head.commit_seq, max(last - head.commit_seq, 1))
     backlog += sum(cut.frames for plan in waiting for cut in plan.ranges)
@@ -81,12 +88,6 @@ def status(log: Log, plans: PlanStore, head: Head, now_us: int) -> Status:
         )
     age_s = None if oldest_us is None else round(max(0, now_us - oldest_us) / 1e6, 3)
     return Status(head.commit_seq, last, backlog, age_s, stopped)
-
-
-def frame_stop(segment: str, offset: int) -> Stop:
-    """A durable frame that cannot be read."""
-    hint = f"restore the file, or give the frame up: beejan log quarantine {segment} {offset}"
-    return Stop("a durable frame cannot be read; its segment waits", segment, offset, hint)
 
 
 def ledger(head: Head, recorded: dict[str, dict[str, int]], rows: dict[str, dict[str, int]]) -> Ledger:

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
-from catalog.control.plans import Range
+from catalog.control.plans import Amendments, Range
 from catalog.envelope import Located
 from catalog.ids import conflict_id, corrupt_frame_id, payload_digest
 from catalog.log.port import Segment
@@ -117,8 +117,9 @@ class Coverage:
         return found[before][2] if before >= 0 and offset < found[before][1] else None
 
 
-def verify(found: Stored, committed: Coverage, table: Ids, given_up: frozenset[tuple[str, int]]) -> Report:
-    """Compare what is stored with the table. `given_up` are frames a person wrote off."""
+def verify(found: Stored, committed: Coverage, table: Ids, amendments: Amendments) -> Report:
+    """Compare what is stored with the table. The amendments tell which frames a person wrote off."""
+    given_up = amendments.corrupt | amendments.lost
     planned = [(committed.plan_of(at.segment, at.offset), at) for at in found.frames]
     pending = sum(n is None for n, _ in planned)
     # In commit order: the first bytes under an id are its own, others are its conflicts.
@@ -126,15 +127,14 @@ def verify(found: Stored, committed: Coverage, table: Ids, given_up: frozenset[t
     required: dict[str, dict[str, None]] = defaultdict(dict)
     sources: dict[str, str] = {}
     for *_, at in in_order:
-        if at.envelope is None:
-            required[corrupt_frame_id(at.segment, at.offset)][""] = None
-        else:
+        if at.envelope is not None:
             required[at.envelope.event_id][payload_digest(at.envelope.payload)] = None
             sources[at.envelope.event_id] = at.envelope.source
-    for segment, offset in given_up:
+    rows = table.rows.to_pylist()
+    places = {(row["segment"], row["offset"]) for row in rows if row["reason"] != "frame_corrupt"}
+    for segment, offset in amendments.corrupt - places:  # in `places`: decided before it was written off
         if committed.plan_of(segment, offset) is not None:
             required[corrupt_frame_id(segment, offset)][""] = None
-    rows = table.rows.to_pylist()
     present = {_pair(row) for row in rows}
     missing = _missing(required, sources, present, {row["event_id"] for row in rows})
     doubled = sorted(name for name, times in Counter(row["event_id"] for row in rows).items() if times > 1)
@@ -142,7 +142,9 @@ def verify(found: Stored, committed: Coverage, table: Ids, given_up: frozenset[t
     foreign = sorted(
         row["event_id"]
         for row in rows
-        if _pair(row)[1] not in required.get(_pair(row)[0], ()) and row["segment"] not in found.suspect
+        if _pair(row)[1] not in required.get(_pair(row)[0], ())
+        and row["segment"] not in found.suspect
+        and (row["reason"] == "frame_corrupt" or (row["segment"], row["offset"]) not in given_up)
     )
     corrupt = [bad for bad in found.corrupt if not _written_off(bad, given_up)]
     corrupt += [Corrupt(path, 0) for path in table.unreadable]

@@ -13,7 +13,7 @@ from actors.worker.config import WorkerConfig
 from actors.worker.isolate import poisonous
 from actors.worker.worker import Worker
 from catalog.control.plans import Amendments, Plan
-from catalog.errors import BeejanError, WorkerDied
+from catalog.errors import WorkerDied
 
 
 class WorkerActor(Worker):
@@ -36,9 +36,7 @@ class RayPending(NamedTuple):
         try:
             ray.get(self.done)
         except RayTaskError as failure:
-            if isinstance(failure.cause, BeejanError):
-                raise failure.cause from None
-            raise WorkerDied("a stage failed", cause=type(failure.cause).__name__) from None
+            raise failure.cause from None
         except RayActorError:
             raise WorkerDied("a flow worker ended") from None
         except RayError as failure:

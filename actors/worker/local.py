@@ -11,7 +11,7 @@ from actors.worker.config import WorkerConfig
 from actors.worker.isolate import poisonous
 from actors.worker.worker import Worker
 from catalog.control.plans import Amendments, Plan
-from catalog.errors import BeejanError, WorkerDied
+from catalog.errors import WorkerDied
 
 
 class LocalWorkers:
@@ -37,15 +37,9 @@ class LocalWorkers:
             raise WorkerDied("the process ended over this plan before", n=plan.n)
         self._note.write_text(str(plan.n))
         try:
-            found = self._worker.pure(plan, amendments)
-        except BeejanError:
+            return self._worker.pure(plan, amendments)
+        finally:
             self._note.unlink()
-            raise
-        except Exception as error:  # noqa: BLE001 whatever an event makes a stage raise
-            self._note.unlink()
-            raise WorkerDied("a stage failed", n=plan.n, cause=type(error).__name__) from None
-        self._note.unlink()
-        return found
 
     def _noted(self) -> int:
         try:

@@ -7,6 +7,7 @@ import pyarrow as pa
 from actors.worker.config import WorkerConfig
 from catalog.control.plans import Amendments, Plan
 from catalog.envelope import Unreadable
+from catalog.errors import BeejanError, WorkerDied
 from catalog.failpoints import hit
 from catalog.ids import payload_digest
 
@@ -20,7 +21,18 @@ class Worker:
         self._batch_rows = config.batch_rows
 
     def pure(self, plan: Plan, amendments: Amendments, first: int = 0, last: int | None = None) -> pa.Table:
-        """The rows of the plan's frames [first, last), in plan order, as the pure stages leave them."""
+        """The rows of the plan's frames [first, last), in plan order, as the pure stages leave them.
+
+        Raises WorkerDied for whatever a stage raises: its words may quote a complaint, its type may not.
+        """
+        try:
+            return self._pure(plan, amendments, first, last)
+        except BeejanError:
+            raise
+        except Exception as error:  # noqa: BLE001 whatever an event makes a stage raise
+            raise WorkerDied("a stage failed", n=plan.n, cause=type(error).__name__) from None
+
+    def _pure(self, plan: Plan, amendments: Amendments, first: int, last: int | None) -> pa.Table:
         frames = self._history.frames(plan, amendments)[first:last]
         unreadable = {
             (at.segment, at.offset): Unreadable(

@@ -49,15 +49,20 @@ class Plan(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, chain=hashlib.sha256(before.encode() + body).hexdigest())
 
 
+CORRUPT, LOST, CRASHED = "frame_corrupt", "frame_lost", "stage_crash"
+"""Verdicts: unreadable before it was committed, unreadable only since then, ends a process."""
+
+
 class Amendments(msgspec.Struct, frozen=True):
     """Later verdicts on frames, as (segment, offset): unreadable ones, and events that end a process."""
 
     corrupt: frozenset[tuple[str, int]] = frozenset()
     crashed: frozenset[tuple[str, int]] = frozenset()
+    lost: frozenset[tuple[str, int]] = frozenset()
 
     def given_up(self, segment: str) -> frozenset[int]:
         """Offsets in `segment` of frames a person gave up."""
-        return frozenset(offset for name, offset in self.corrupt if name == segment)
+        return frozenset(offset for name, offset in self.corrupt | self.lost if name == segment)
 
 
 class PlanStore:
@@ -199,9 +204,8 @@ class PlanStore:
         query = select(schema.amendments)
         if segments is not None:
             query = query.where(schema.amendments.c.segment.in_(list(segments)))
-        corrupt: set[tuple[str, int]] = set()
-        crashed: set[tuple[str, int]] = set()
+        found: dict[str, set[tuple[str, int]]] = {CORRUPT: set(), CRASHED: set(), LOST: set()}
         with self._reading() as connection:
             for row in connection.execute(query):
-                (corrupt if row.reason == "frame_corrupt" else crashed).add((row.segment, row.offset))
-        return Amendments(frozenset(corrupt), frozenset(crashed))
+                found[row.reason].add((row.segment, row.offset))
+        return Amendments(*(frozenset(found[reason]) for reason in (CORRUPT, CRASHED, LOST)))

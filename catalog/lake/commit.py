@@ -178,11 +178,11 @@ def _exact(spec: TableSpec, rows: pa.Table) -> pa.Table:
     """The rows in the table's own schema: an append accepts less, and then types drift between files."""
     try:
         return rows.select(spec.arrow_schema.names).cast(spec.arrow_schema)
-    except (pa.ArrowException, ValueError, KeyError) as error:
+    except (pa.ArrowException, ValueError, KeyError):
         # Arrow's message may quote a value of a row.
         raise BadInput(
             "rows do not fit the table", hint="build them with the table's arrow_schema", table=spec.name
-        ) from error
+        ) from None
 
 
 def _carried(snapshot: Snapshot) -> int | None:

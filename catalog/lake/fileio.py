@@ -16,17 +16,9 @@ from pyiceberg.io import WAREHOUSE
 from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 
 from catalog import failpoints
+from catalog.durable import sync_folder
 
 BUFFER_BYTES = 1 << 20
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names inside `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class _Folders:

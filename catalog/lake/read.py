@@ -161,5 +161,5 @@ def _read(path: str, columns: Sequence[str]) -> pa.Table:
         # Not read_table: that would take `channel=…` in the path for a column of its own.
         with parquet.ParquetFile(path) as file:
             return file.read(columns=list(columns)).select(columns).cast(schema)
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise Stopped("a data file cannot be read", hint="restore it from a backup", file=path) from error
+    except (OSError, KeyError, ValueError, pa.ArrowException):
+        raise Stopped("a data file cannot be read", hint="restore it from a backup", file=path) from None

@@ -30,8 +30,9 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from catalog.durable import make_folders, sync_folder
 from catalog.errors import Unavailable, UnsafeStore, WrongVersion
-from catalog.lake.fileio import SyncedFileIO, sync_folder
+from catalog.lake.fileio import SyncedFileIO
 from catalog.tables import TABLES, TableSpec, Type
 
 CATALOG_NAME = "lake"
@@ -87,8 +88,7 @@ class Store:
         disable_retries()
         self._uri = catalog_uri
         self._properties = {"uri": catalog_uri, "warehouse": str(warehouse), "py-io-impl": FILE_IO}
-        warehouse.mkdir(parents=True, exist_ok=True)
-        sync_folder(warehouse.parent)
+        make_folders(warehouse, warehouse.parent)
         try:
             self._catalog = _twice(self._connect)
             for spec in TABLES.values():

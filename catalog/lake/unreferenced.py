@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from catalog.lake.fileio import sync_folder
+from catalog.durable import sync_folder, write_synced
 
 GRACE_US = 15 * 60 * 1_000_000
 """How long a query may go on reading the files of a snapshot that has expired since."""
@@ -47,9 +46,6 @@ class Unreferenced:
 
     def _write(self, since: dict[str, int]) -> None:
         written = self._path.with_suffix(".new")
-        with written.open("w") as file:
-            json.dump(since, file)
-            file.flush()
-            os.fsync(file.fileno())
+        write_synced(written, json.dumps(since).encode())
         written.replace(self._path)
         sync_folder(self._path.parent)

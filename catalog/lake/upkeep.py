@@ -175,10 +175,10 @@ def _merged(table: Table, tasks: list[FileScanTask]) -> pa.Table:
     try:
         scan = ArrowScan(table.metadata, table.io, table.schema(), AlwaysTrue())
         found = scan.to_table(tasks).select(schema.names).cast(schema)
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+    except (OSError, ValueError, KeyError, pa.ArrowException):
         raise Stopped(
             "a data file cannot be read", hint="run `beejan verify` to see which", table=name
-        ) from error
+        ) from None
     _hold(name, sum(task.file.record_count for task in tasks), found.num_rows)
     order = [(column, "ascending") for column in ROW_ORDER if column in schema.names]
     return found.sort_by(order)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from catalog import failpoints
+from catalog.durable import make_folders, sync_folder
 from catalog.log import mounts
 from catalog.log.frames import FOOTER_BYTES, Codec, Footer, Mark, encode_mark
 
@@ -41,20 +42,8 @@ def hidden_path(root: Path, segment: str) -> Path:
 
 def prepare(root: Path) -> None:
     """Create and sync a log's folder where it is missing. Raises UnsafeStore on a network file system."""
-    missing = [folder for folder in (root, *root.parents) if not folder.exists()]
-    root.mkdir(parents=True, exist_ok=True)
+    make_folders(root, root.parent)
     mounts.refuse_network(root)
-    for folder in missing:
-        sync_folder(folder.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names created, renamed or removed in a folder durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def lock(fd: int) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from catalog import failpoints
 from catalog.clock import Clock
+from catalog.durable import sync_folder
 from catalog.errors import NotDurable
 from catalog.log import files
 from catalog.log.files import LIVE
@@ -79,7 +80,7 @@ class LiveSegment:
         # 4. Its name, durable before its first acknowledgement.
         hidden.rename(self._root / f"{self.name}{LIVE}")
         failpoints.hit("log.named")
-        files.sync_folder(self._root)
+        sync_folder(self._root)
 
     def append(self, bodies: list[bytes]) -> None:
         """Return once a group is durable and published. Raises OSError."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from catalog.clock import Clock
+from catalog.durable import sync_folder
 from catalog.envelope import Located
 from catalog.errors import CorruptFrame, SegmentLocked
 from catalog.log import files, recovery
@@ -107,7 +108,7 @@ class LocalLog:
                 durable = None if isinstance(mark, CorruptFrame) else mark.offset if mark else 0
                 end = recovery.recover_file(self._root, segment, opened.fd, durable, given_up)
                 return Segment(segment, HEADER_BYTES, HEADER_BYTES if end is None else end, True)
-        files.sync_folder(self._root)
+        sync_folder(self._root)
         (self._root / f"{segment}{MARK}").unlink(missing_ok=True)
         with self._open(segment) as opened:
             return Segment(segment, HEADER_BYTES, opened.end, True)

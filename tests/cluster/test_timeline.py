@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from benchmarks.faults import process
 from catalog.errors import ChainBroken, CorruptFrame
 from catalog.lake import read
 from catalog.tables import EVENTS
@@ -178,3 +179,35 @@ def test_a_corrupt_frame_stops_its_segment_only_until_it_is_given_up(tmp_path: P
     assert_sound(open_stores(settings), 60)
     assert redecide_home(settings).ok
     assert open_stores(settings).log.segments() == []
+
+
+def test_a_committed_frame_that_is_damaged_before_it_is_published_keeps_its_row(tmp_path: Path) -> None:
+    settings = small(tmp_path, segment_bytes=1 << 20)
+    sent = append(settings, [line(i) for i in range(30)])
+    with process.Child(tmp_path, lambda: run(settings), "publish.written:kill@1") as child:
+        assert child.wait() == process.KILLED
+    (damaged,) = (tmp_path / "log").glob("*.sealed")
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 4
+    damaged.write_bytes(content)
+    with pytest.raises(CorruptFrame, match="beejan log quarantine"):
+        run(settings)
+    stores = open_stores(settings)
+    (stop,) = status(stores.log, stores.plans, stores.lake().head(EVENTS.name), 0).stopped
+    assert stop.offset is not None
+    assert give_up(stores, damaged.stem, stop.offset)["reason"] == "frame_lost"
+    run(settings)
+    assert sorted(str(row["event_id"]) for row in rows(open_stores(settings))) == sorted(sent)
+    assert_sound(open_stores(settings), 30)
+    assert open_stores(settings).log.segments() == []
+
+
+def test_a_segment_that_is_nowhere_any_more_is_told(tmp_path: Path) -> None:
+    settings = small(tmp_path, segment_bytes=1 << 20)
+    append(settings, [line(i) for i in range(30)])
+    with process.Child(tmp_path, lambda: run(settings), "publish.written:kill@1") as child:
+        assert child.wait() == process.KILLED
+    for path in (tmp_path / "log").iterdir():
+        path.unlink()
+    with pytest.raises(CorruptFrame, match="neither in the log nor in the raw layer"):
+        run(settings)

@@ -41,6 +41,8 @@ def test_without_an_id_one_is_minted(payload: str) -> None:
 @pytest.mark.parametrize("payload", ['{"id":"7", "text":"\\ud800"}', ' {"n":NaN,"id":"7"}', '"\\udfff"'])
 def test_what_only_a_lenient_decoder_reads_is_stored_as_it_stands(payload: str) -> None:
     assert taken(payload).payload == payload.strip().encode()
+    if '"id":"7"' in payload:
+        assert taken(payload).event_id == event_id("gw", "provider", "7")
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from catalog.control.plans import Range
+from catalog.control.plans import Amendments, Range
 from catalog.envelope import Envelope, Located
 from catalog.ids import conflict_id, corrupt_frame_id, payload_digest
 from pipelines.verify import Corrupt, Coverage, Ids, Report, Stored, verify
 
 SEGMENT = "seg-1"
 COLUMNS = ("event_id", "payload_digest", "conflicts_with", "reason", "segment")
+TYPES = pa.schema([*((name, pa.string()) for name in COLUMNS), ("offset", pa.int64())])
 
 
 def frame(name: str, offset: int, payload: bytes = b"{}") -> Located:
@@ -31,9 +32,9 @@ def row(name: str, payload: bytes = b"{}", **more: str) -> dict[str, Any]:
 
 def report(frames: list[Located], rows: list[dict[str, Any]], upto: int = 1_000, **more: Any) -> Report:
     stored = Stored(frames, more.get("corrupt", []), frozenset(more.get("suspect", ())))
-    table = Ids(1, pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in COLUMNS])), [])
+    table = Ids(1, pa.Table.from_pylist(rows, TYPES), [])
     return verify(
-        stored, Coverage([(1, Range(SEGMENT, 80, upto, 0))]), table, more.get("given_up", frozenset())
+        stored, Coverage([(1, Range(SEGMENT, 80, upto, 0))]), table, Amendments(**more.get("amended", {}))
     )
 
 
@@ -72,10 +73,10 @@ def test_a_frame_given_up_is_a_row_and_no_corruption_any_more(is_published: bool
     name = corrupt_frame_id(SEGMENT, 180)
     frames = [frame("a", 80), *([Located(SEGMENT, 180, None)] if is_published else [])]
     bad = [] if is_published else [Corrupt(f"log/{SEGMENT}.sealed", 180)]
-    given_up = frozenset({(SEGMENT, 180)})
+    amended = {"corrupt": frozenset({(SEGMENT, 180)})}
     rows = [row("a"), row(name, b"rest", reason="frame_corrupt")]
-    assert report(frames, rows, corrupt=bad, given_up=given_up).ok
-    assert report(frames, [row("a")], corrupt=bad, given_up=given_up).missing == [name]
+    assert report(frames, rows, corrupt=bad, amended=amended).ok
+    assert report(frames, [row("a")], corrupt=bad, amended=amended).missing == [name]
 
 
 def test_corruption_is_red_even_when_all_ids_are_there() -> None:
@@ -93,3 +94,11 @@ def test_an_id_lost_with_its_conflict_is_told_from_it() -> None:
     frames = [frame("a", 180, b"other"), frame("a", 80), frame("b", 280)]
     own = conflict_id("gw", "a", payload_digest(b"other"))
     assert report(frames, [row("b")]).missing == sorted(["a", own])
+
+
+@pytest.mark.parametrize("is_redelivery", [True, False])
+def test_a_frame_lost_after_its_commit_keeps_its_row_if_it_had_one(is_redelivery: bool) -> None:
+    bad = Corrupt(f"log/{SEGMENT}.sealed", 180)
+    rows = [row("a"), *([] if is_redelivery else [row("b") | {"offset": 180}])]
+    amended = {"lost": frozenset({(SEGMENT, 180)})}
+    assert report([frame("a", 80)], rows, corrupt=[bad], amended=amended).ok

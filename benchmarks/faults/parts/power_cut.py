@@ -24,7 +24,7 @@ from benchmarks.faults.bench import Outcome, Trial
 from benchmarks.faults.powercut import PowerCut
 from catalog import failpoints
 from catalog.lake import store
-from catalog.log import files
+from catalog.log import files, live, local
 from cluster import plain
 from cluster.settings import Settings
 
@@ -156,8 +156,9 @@ def lazy_sync() -> None:
 
 def no_folder_sync() -> None:
     """The names of segments are never synced."""
-    broken: Any = files
-    broken.sync_folder = lambda _folder: None
+    for module in (files, live, local):
+        broken: Any = module
+        broken.sync_folder = lambda _folder: None
 
 
 def stock_files() -> None:

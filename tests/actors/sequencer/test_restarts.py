@@ -1,0 +1,54 @@
+"""A memory that is started again between two calls, unseen by its caller, costs a look at the table only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+
+from actors.dedup.config import DedupConfig
+from actors.dedup.dedup import Decision, Dedup
+from actors.dedup.local import LocalDedup
+from actors.worker.local import LocalWorkers
+from cluster.checks import ledger_home, redecide_home, verify_home
+from cluster.home import Home
+from cluster.wiring import Runtime, dedup_config, open_stores, worker_config
+from pipelines.stages.signature import similarities
+from tests.homes import append, line, small
+
+
+class Restarted(LocalDedup):
+    """Ends and runs its constructor again before it decides a plan for the first time."""
+
+    def __init__(self, config: DedupConfig) -> None:
+        self._config = config
+        self.restarts = 0
+        self._asked = 0
+        super().__init__(config, similarities)
+
+    def decide(self, n: int, pending: Callable[[], pa.Table]) -> Decision:
+        if n > self._asked:
+            self._asked = n
+            self.restarts += 1
+            self.close()
+            Dedup.__init__(self, self._config, similarities)
+        return super().decide(n, pending)
+
+
+def test_nothing_is_decided_with_less_memory(tmp_path: Path) -> None:
+    settings = small(tmp_path)
+    lines = [line(i, f"the same words for all of them, number {i % 5}" if i % 3 else "") for i in range(120)]
+    append(settings, [*lines, *lines[20:100]])
+    Home(tmp_path).state.mkdir(exist_ok=True)
+    memory = Restarted(dedup_config(settings))
+    workers = LocalWorkers(worker_config(settings), Home(tmp_path).state / "deciding")
+
+    assert Runtime(settings, workers, memory).run(True, lambda: False, lambda: False)
+
+    stores = open_stores(settings)
+    ledger = ledger_home(stores)
+    assert memory.restarts == ledger.commit_seq == 4
+    assert (ledger.balanced, ledger.total["redelivered"]) == (True, 80)
+    assert verify_home(stores).ok
+    assert redecide_home(settings) == (True, 120, [])
