@@ -20,7 +20,8 @@ class History:
         """The frames of a plan, in its order. Raises CorruptFrame for what neither place can give."""
         found: list[Located] = []
         for cut in plan.ranges:
-            found += self._read(cut.segment, cut.start, cut.stop, amendments.given_up(cut.segment))
+            frames = self._read(cut.segment, cut.start, cut.stop, amendments.given_up(cut.segment))
+            found += _with_neighbours(frames, cut.frames)
         expected = sum(cut.frames for cut in plan.ranges)
         if len(found) != expected:
             raise CorruptFrame(
@@ -53,3 +54,15 @@ class History:
             return self._log.raw_bytes(segment, offset)
         except LookupError:
             return self._raw.remains(segment, offset)
+
+
+def _with_neighbours(frames: list[Located], planned: int) -> list[Located]:
+    """Adjacent frames that went bad after they were planned cannot be told apart: the first one's offset, and
+    those right behind it, stand for as many as the plan counted."""
+    short = planned - len(frames)
+    gone = [i for i, at in enumerate(frames) if at.envelope is None]
+    if short <= 0 or not gone:
+        return frames
+    first = frames[gone[0]]
+    more = [Located(first.segment, first.offset + k, None) for k in range(1, short + 1)]
+    return [*frames[: gone[0] + 1], *more, *frames[gone[0] + 1 :]]

@@ -199,8 +199,9 @@ class Raw:
 
     def sweep(self) -> None:
         """Remove the hidden files of publications that came to no end; one under way starts anew."""
-        for hidden in self.root.rglob(".*"):
-            hidden.unlink(missing_ok=True)
+        for pattern in ("event_date=*/channel=*/.*.ndjson.zst.*", "manifests/.*.json.*"):
+            for hidden in self.root.glob(pattern):
+                hidden.unlink(missing_ok=True)
 
     def segments(self) -> list[str]:
         """Names of the published segments."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from cluster.home import Home
@@ -11,8 +12,9 @@ from cluster.home import Home
 def note(home: Home, name: str) -> None:
     """Say that this process is the actor `name` now."""
     folder = home.state / "actors"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text(str(os.getpid()))
+    with suppress(OSError):  # only a note: no actor fails to start for want of it
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(str(os.getpid()))
 
 
 def living(home: Home) -> list[dict[str, str | int | bool]]:

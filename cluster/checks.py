@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from actors.dedup.dedup import Dedup
@@ -22,6 +25,7 @@ from pipelines.status import COUNTED, SCAN_FRAMES, Ledger, ledger, status
 from pipelines.verify import Coverage, Ids, Report, stored, verify
 
 PLANS_AT_ONCE = 200
+UNDECIDED = {"plan": None, "commit": None, "data_file": None, "disposition": None, "reason": None}
 SHOWN = (
     *("segment", "offset", "plan", "disposition", "reason"),
     *("linked_to", "similarity", "conflicts_with"),
@@ -52,8 +56,7 @@ def redecide_home(settings: Settings) -> Redecision:
     stores = open_stores(settings)
     lake = stores.lake()
     commit_seq = lake.head(EVENTS.name).commit_seq
-    scratch = stores.home.state / "redecide"
-    shutil.rmtree(scratch, ignore_errors=True)
+    scratch = Path(tempfile.mkdtemp(prefix="redecide-", dir=stores.home.state))
     memory = Dedup(replace(dedup_config(settings), state_dir=scratch), similarities)
     try:
         return redecide(
@@ -68,16 +71,19 @@ def redecide_home(settings: Settings) -> Redecision:
 
 
 def ledger_home(stores: Stores) -> Ledger:
-    """Three counts of the same events, held against each other."""
+    """Three counts of the same events, held against each other as of one commit."""
     lake = stores.lake()
     head = lake.head(EVENTS.name)
-    rows = read.rows(lake, LEDGER.name, 1, head.commit_seq)
+    rows = read.rows(lake, LEDGER.name, 1, head.commit_seq).to_pylist()
+    if head.commit_seq and all(row["plan"] != head.commit_seq for row in rows):
+        # Between a commit and its ledger row, which is then written from these very counts.
+        rows += [{"channel": channel, **counted} for channel, counted in head.counts.items()]
     recorded: dict[str, dict[str, int]] = {}
-    for row in rows.to_pylist():
+    for row in rows:
         counted = recorded.setdefault(row["channel"], {})
         for column in COUNTED:
             counted[column] = counted.get(column, 0) + row[column]
-    return ledger(head, recorded, read.counts(lake))
+    return ledger(head, recorded, read.counts(lake, head.commit_seq))
 
 
 def is_idle(settings: Settings) -> bool:
@@ -92,28 +98,40 @@ def is_idle(settings: Settings) -> bool:
 
 def find_event(stores: Stores, event_id: str) -> dict[str, Any]:
     """Where an event is: committed in the table, pending in the log, or unknown."""
+    return (
+        _committed(stores, event_id)
+        or _stored(stores, event_id)
+        or _committed(stores, event_id)  # it may have gone from the log to the table between both looks
+        or {"event_id": event_id, "state": "unknown", "segment": None, "offset": None, **UNDECIDED}
+    )
+
+
+def _committed(stores: Stores, event_id: str) -> dict[str, Any] | None:
     row = read.row(stores.lake(), event_id)
-    if row is not None:
-        values = row.values
-        return {
-            "event_id": event_id,
-            "state": "committed",
-            **{name: values[name] for name in SHOWN},
-            "commit": values["plan"],
-            "processed_at": values["processed_at"].isoformat(),
-            "data_file": row.data_file,
-        }
-    empty = {"plan": None, "commit": None, "data_file": None, "disposition": None, "reason": None}
+    if row is None:
+        return None
+    return {
+        "event_id": event_id,
+        "state": "committed",
+        **{name: row.values[name] for name in SHOWN},
+        "commit": row.values["plan"],
+        "processed_at": row.values["processed_at"].isoformat(),
+        "data_file": row.data_file,
+    }
+
+
+def _stored(stores: Stores, event_id: str) -> dict[str, Any] | None:
     progress = stores.plans.progress()
     for segment in stores.log.segments():
-        found, _ = stores.log.salvage(segment.name)
-        for at in found:
-            if at.envelope is not None and at.envelope.event_id == event_id:
-                is_planned = at.offset < progress.get(segment.name, (0, 0))[0]
-                state = "planned" if is_planned else "pending"
-                where = {"segment": at.segment, "offset": at.offset}
-                return {"event_id": event_id, "state": state, **where, **empty}
-    return {"event_id": event_id, "state": "unknown", "segment": None, "offset": None, **empty}
+        with suppress(LookupError):  # published since it was listed
+            found, _ = stores.log.salvage(segment.name)
+            for at in found:
+                if at.envelope is not None and at.envelope.event_id == event_id:
+                    is_planned = at.offset < progress.get(segment.name, (0, 0))[0]
+                    state = "planned" if is_planned else "pending"
+                    where = {"segment": at.segment, "offset": at.offset}
+                    return {"event_id": event_id, "state": state, **where, **UNDECIDED}
+    return None
 
 
 def give_up(stores: Stores, segment: str, offset: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from catalog import failpoints
 from catalog.errors import BadInput, BeejanError, NotDurable, Permanent
+from catalog.log.port import Writer
 from cluster import settings as settings_module
 from cluster.settings import BUNDLE, Settings
 from cluster.stop import Stop
@@ -105,7 +106,15 @@ async def _append(settings: Settings, lines: BinaryIO) -> None:
             if bad is not None:
                 raise bad
     finally:
+        await _close(writer)
+
+
+async def _close(writer: Writer) -> None:
+    """What was acknowledged stays durable when sealing fails: whoever recovers the segment seals it."""
+    try:
         await writer.close()
+    except NotDurable as trouble:
+        logging.getLogger(__name__).warning("a segment was not sealed, recovery will: %s", trouble.message)
 
 
 @app.command()
@@ -211,7 +220,7 @@ async def _replay(settings: Settings, first: date, last: date, dry_run: bool, as
                 await writer.append(envelopes)
                 sent += len(envelopes)
         finally:
-            await writer.close()
+            await _close(writer)
     _show({"files": len(found), "events": sum(file.frames for file in found), "sent": sent}, as_json)
 
 

@@ -73,7 +73,7 @@ def start_actors(settings: Settings) -> tuple[Any, list[Any], Any]:
         ray.remote(_Worker).options(name=name, **lasting).remote(settings, name)
         for name in _workers(settings)
     ]
-    sequencer = ray.remote(SequencerActor).options(name="sequencer", max_concurrency=2, **lasting)
+    sequencer = ray.remote(SequencerActor).options(name="sequencer", max_concurrency=16, **lasting)
     return memory, workers, sequencer.remote(partial(_build, settings))
 
 

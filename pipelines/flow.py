@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from catalog.control.plans import Plan
 from catalog.envelope import Located, Unreadable
 from catalog.errors import Stopped
+from catalog.log.port import NO_CHANNEL
 from catalog.tables import DISPOSITIONS, EVENTS, LEDGER, OUTCOMES, REDELIVERED
 from pipelines.stages.decode import decode
 from pipelines.stages.signature import signatures
@@ -66,8 +67,9 @@ def counts(plan: Plan, judged: pa.Table, redelivered: dict[str, int]) -> dict[st
     """
     outcomes = Counter(zip(judged["channel"].to_pylist(), judged["disposition"].to_pylist(), strict=True))
     ledger: dict[str, dict[str, int]] = {}
-    for channel in sorted({*plan.received, *(channel for channel, _ in outcomes), *redelivered}):
-        row = {"received": plan.received.get(channel, 0)}
+    received = _rebooked(plan.received, outcomes, redelivered)
+    for channel in sorted({*received, *(channel for channel, _ in outcomes), *redelivered}):
+        row = {"received": received.get(channel, 0)}
         row |= {disposition: outcomes[channel, disposition] for disposition in DISPOSITIONS}
         row[REDELIVERED] = redelivered.get(channel, 0)
         if row["received"] != sum(row[outcome] for outcome in OUTCOMES):
@@ -79,6 +81,22 @@ def counts(plan: Plan, judged: pa.Table, redelivered: dict[str, int]) -> dict[st
             )
         ledger[channel] = row
     return ledger
+
+
+def _rebooked(
+    received: dict[str, int], outcomes: Counter[tuple[str, str]], redelivered: dict[str, int]
+) -> dict[str, int]:
+    """Received by channel, where frames given up after they were planned have lost their channel."""
+    decided = Counter(redelivered)
+    for (channel, _), count in outcomes.items():
+        decided[channel] += count
+    lost = decided[NO_CHANNEL] - received.get(NO_CHANNEL, 0)
+    short = {
+        channel: count - decided[channel] for channel, count in received.items() if channel != NO_CHANNEL
+    }
+    if lost <= 0 or lost != sum(short.values()) or min(short.values()) < 0:
+        return received
+    return dict(decided)
 
 
 def ledger(plan: Plan, counted: dict[str, dict[str, int]]) -> pa.Table:

@@ -32,6 +32,8 @@ class Publisher:
         del drain  # publication never waits for more
         progress = self._plans.progress()
         listed = {segment.name: segment for segment in self._log.segments()}
+        for name in self._plans.published(list(listed)):
+            self._log.delete(name)  # its name came back: from a backup, or by a power cut
         for name, (planned_to, last_plan) in progress.items():
             if name in self._stopped or last_plan > commit_seq:
                 continue
@@ -46,6 +48,7 @@ class Publisher:
         """A segment that left the log: a crash came between removing it and noting so."""
         try:
             self._raw.manifest(name)
+            self._log.delete(name)  # gone already, but maybe not durably
         except LookupError:
             self._stopped[name] = CorruptFrame(
                 "a committed segment is neither in the log nor in the raw layer",
@@ -60,11 +63,12 @@ class Publisher:
         return True
 
     def _publish(self, segment: Segment) -> bool:
-        given_up = self._plans.amendments([segment.name]).given_up(segment.name)
+        amendments = self._plans.amendments([segment.name])
         try:
             # 1. The frames, in the log's order.
+            given_up = amendments.given_up(segment.name)
             frames = self._log.read(segment.name, segment.start, segment.end, given_up)
-            entries = [self._entry(at) for at in frames]
+            entries = [self._entry(at, amendments.crashed) for at in frames]
             # 2. Raw files, then the manifest that names them.
             self._raw.write(segment.name, entries)
             # 3. What was written is read back and compared, frame by frame.
@@ -80,9 +84,11 @@ class Publisher:
         hit("publish.deleted")
         return self._note(segment.name)
 
-    def _entry(self, at: Located) -> Entry:
+    def _entry(self, at: Located, crashed: frozenset[tuple[str, int]]) -> Entry:
         if at.envelope is None:
             return Entry(at, UNKNOWN_DATE, self._log.raw_bytes(at.segment, at.offset))
+        if (at.segment, at.offset) in crashed:
+            return Entry(at, UNKNOWN_DATE, b"")  # what ended a worker is not looked into here either
         date = event_date(at.envelope)
         return Entry(at, UNKNOWN_DATE if date is None else date.isoformat(), b"")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -144,12 +144,26 @@ def verify(found: Stored, committed: Coverage, table: Ids, amendments: Amendment
         for row in rows
         if _pair(row)[1] not in required.get(_pair(row)[0], ())
         and row["segment"] not in found.suspect
-        and (row["reason"] == "frame_corrupt" or (row["segment"], row["offset"]) not in given_up)
+        and not _was_given_up(row, given_up, found.frames)
     )
     corrupt = [bad for bad in found.corrupt if not _written_off(bad, given_up)]
     corrupt += [Corrupt(path, 0) for path in table.unreadable]
     ok = not (missing or doubled or foreign or corrupt)
     return Report(ok, missing, doubled, foreign, corrupt, pending)
+
+
+def _was_given_up(
+    row: Mapping[str, Any], given_up: frozenset[tuple[str, int]], frames: Sequence[Located]
+) -> bool:
+    """Whether a row stands for a frame written off: decided before it was damaged, or one of several adjacent
+    ones, whose rows have the offsets right behind the first one's."""
+    segment, offset = row["segment"], row["offset"]
+    if row["reason"] != "frame_corrupt":
+        return (segment, offset) in given_up
+    before = max((at for name, at in given_up if name == segment and at < offset), default=None)
+    return before is not None and not any(
+        at.segment == segment and before < at.offset <= offset for at in frames
+    )
 
 
 def _pair(row: Mapping[str, str]) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import os
 import shutil
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,6 +50,8 @@ class Memory:
     """Ids, events and buckets of all committed plans up to `position`; one process owns it, no thread or
     forked child shares it.
 
+    The files are opened by the first use, not by the constructor: an actor whose constructor fails is not
+    started again, and whoever waits for a lease must not wait for another process's transaction instead.
     Should another process have written the checkpoint meanwhile, the next use takes that checkpoint for
     its own and raises MemoryBehind; a damaged checkpoint is emptied, with the same answer.
     """
@@ -60,8 +62,6 @@ class Memory:
         self._map_bytes = map_bytes
         self._overlay = Overlay()
         self._env: Any = None
-        with suppress(Unavailable):  # the next use tries again
-            self._ensure_open()
 
     @property
     def position(self) -> Position:
@@ -97,6 +97,7 @@ class Memory:
 
     def learn(self, rows: pa.Table, position: Position) -> None:
         """Add the rows of all plans after the present position up to the new one; nothing durable."""
+        self._ensure_open()
         self._overlay.learn(rows.sort_by(COMMIT_ORDER), self._limit)
         self._position = position
 

@@ -1,4 +1,7 @@
-"""The sequencer as a Ray actor: one thread runs it, another hears that it should stop."""
+"""The sequencer as a Ray actor: one thread runs it, another hears that it should stop.
+
+A driver that lost its connection asks again while the first `run` goes on: the second waits for the lease.
+"""
 
 from __future__ import annotations
 

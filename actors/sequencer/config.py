@@ -18,10 +18,11 @@ from catalog.log.port import Scan, Segment
 
 
 class SequencerConfig(NamedTuple):
-    """A plan is cut at `plan_rows` frames, or when the oldest unplanned one has waited `plan_age_s`.
+    """A plan is cut at `plan_rows` frames or about `plan_bytes` of a segment, or when the oldest unplanned
+    frame has waited `plan_age_s`.
 
     `ahead` plans are written and worked on before the first of them is committed; every
-    `checkpoint_plans` commits the memory is saved. `bundle` and `code_version` go into every plan.
+    `checkpoint_plans` commits the memory is checkpointed. `bundle` and `code_version` go into every plan.
     Idle, it looks again after `poll_s`; what fails is tried again after `retry_s`; told to stop, it goes on
     with what is durable for at most `drain_s`.
     """
@@ -30,6 +31,7 @@ class SequencerConfig(NamedTuple):
     code_version: str
     plan_rows: int = 5_000
     plan_age_s: float = 1.0
+    plan_bytes: int = 64 << 20
     ahead: int = 4
     checkpoint_plans: int = 20
     poll_s: float = 0.05
@@ -52,7 +54,9 @@ class LogPort(Protocol):
     """The part of the log that planning needs (`catalog.log.port.Log`)."""
 
     def segments(self) -> list[Segment]: ...
-    def scan(self, segment: str, start: int, max_frames: int, given_up: AbstractSet[int] = ...) -> Scan: ...
+    def scan(
+        self, segment: str, start: int, max_frames: int, given_up: AbstractSet[int], max_bytes: int
+    ) -> Scan: ...
     def recover(self, segment: str, given_up: AbstractSet[int] = ...) -> Segment: ...
 
 
@@ -64,6 +68,7 @@ class PlansPort(Protocol):
     def after(self, n: int, limit: int) -> list[Plan]: ...
     def insert(self, plan: Plan) -> None: ...
     def progress(self) -> dict[str, tuple[int, int]]: ...
+    def published(self, names: Sequence[str]) -> set[str]: ...
     def amend(self, segment: str, offset: int, event_id: str, reason: str, now_us: int) -> bool: ...
     def amendments(self, segments: Sequence[str] | None = None) -> Amendments: ...
 

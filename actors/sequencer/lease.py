@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 BEAT_S = 1.0
@@ -65,13 +66,15 @@ class Lease:
 
     def _keep_beating(self) -> None:
         while not self._ended.wait(BEAT_S):
-            os.utime(self._path)
+            with suppress(OSError):  # the next beat may get through
+                os.utime(self._path)
 
     def _end_holder(self) -> None:
         # The lock is held, so the file names its holder; the birth time guards against a reused pid.
         pid_text, _, born = os.pread(self._descriptor, 64, 0).decode().partition(" ")
         if pid_text.isdigit() and born and _born(int(pid_text)) == born:
-            os.kill(int(pid_text), signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(int(pid_text), signal.SIGKILL)
 
 
 def _born(pid: int) -> str:

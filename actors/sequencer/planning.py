@@ -29,12 +29,15 @@ class Planner:
         self._clock = clock
         self._waiting_since_s: float | None = None
         self._stopped = stopped
+        self._unsealed: set[str] = set()
 
     def recover(self) -> bool:
-        """Seal the segments whose writers are gone; True when there was one."""
+        """Seal the segments whose writers are gone; True when there was one, or one to be tried again."""
         found = False
-        unsealed = [at.name for at in self._log.segments() if not at.sealed and at.name not in self._stopped]
-        for name in unsealed:
+        for segment in self._log.segments():
+            name, told = segment.name, self._stopped.get(segment.name)
+            if segment.sealed or (told is not None and name not in self._unsealed):
+                continue
             try:
                 self._log.recover(name, self._plans.amendments([name]).given_up(name))
                 found = True
@@ -42,6 +45,20 @@ class Planner:
                 continue  # its writer lives, or its own seal came first
             except CorruptFrame as damage:
                 self._stopped[name] = damage
+            except OSError as error:
+                # It may pass, and the others need not wait for it.
+                found = found or name not in self._unsealed
+                self._unsealed.add(name)
+                self._stopped[name] = CorruptFrame(
+                    "a segment cannot be read or sealed",
+                    hint="check the disk, then run again",
+                    segment=name,
+                    cause=str(error.strerror),
+                )
+                continue
+            if name in self._unsealed:
+                self._unsealed.discard(name)
+                self._stopped.pop(name, None)
         return found
 
     def plan(self, n: int, drain: bool) -> bool:
@@ -74,7 +91,7 @@ class Planner:
         try:
             self._plans.insert(plan.chained(before))
         except PlanTaken:
-            return True  # a rival's plan n is as good as ours
+            return self._plans.last() >= n  # a rival's plan n is as good as ours
         hit("plan.inserted")
         self._waiting_since_s = None
         return True
@@ -84,6 +101,8 @@ class Planner:
         # Progress first: what is published and gone by then is in neither, nothing is taken for new.
         progress = self._plans.progress()
         segments = self._log.segments()
+        published = self._plans.published([at.name for at in segments])
+        segments = [at for at in segments if at.name not in published]
         position = {at.name: progress.get(at.name, (at.start, 0))[0] for at in segments}
         waiting = [at.name for at in segments if position[at.name] < at.end]
         cuts: dict[str, Range] = {}
@@ -109,7 +128,7 @@ class Planner:
     def _scan(self, name: str, start: int, frames: int, received: Counter[str]) -> Range | None:
         given_up = self._plans.amendments([name]).given_up(name)
         try:
-            scan = self._log.scan(name, start, frames, given_up)
+            scan = self._log.scan(name, start, frames, given_up, self._config.plan_bytes)
         except LookupError:
             return None  # published and gone since it was listed
         except CorruptFrame as damage:

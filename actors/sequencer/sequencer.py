@@ -137,21 +137,25 @@ class Sequencer:
                 if plan.n not in self._ahead:
                     self._submit(plan)
                 return self._ports.memory.decide(plan.n, self._ahead[plan.n])
-            except WorkerDied:
+            except WorkerDied as death:
                 self._ahead.pop(plan.n, None)
-                self._amend(plan)
+                if not self._amend(plan):
+                    raise Unavailable(death.message, hint="the plan is worked on again", n=plan.n) from None
             except MemoryBehind:
                 head = self._ports.lake.head(EVENTS.name)
                 if head.commit_seq >= plan.n:
                     return None
                 self._remember(head, forget_from=plan.n)
 
-    def _amend(self, plan: Plan) -> None:
-        """A worker died over this plan: blame an event only if it kills again, twice, in isolation."""
+    def _amend(self, plan: Plan) -> bool:
+        """A worker died over this plan: blame an event only if it kills again, twice, in isolation. True when
+        there was one."""
         amendments = self._ports.plans.amendments([cut.segment for cut in plan.ranges])
-        for segment, offset, event_id in self._ports.workers.poisonous(plan, amendments):
+        found = self._ports.workers.poisonous(plan, amendments)
+        for segment, offset, event_id in found:
             self._ports.plans.amend(segment, offset, event_id, "stage_crash", self._ports.clock.now_us())
             hit("amend.inserted")
+        return bool(found)
 
     def _commit(self, plan: Plan, judged: pa.Table, before: str, counts: dict[str, dict[str, int]]) -> bool:
         """Step 3. True when this very attempt committed plan n; False when n is committed in some other

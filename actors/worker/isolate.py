@@ -15,6 +15,7 @@ from collections.abc import Callable
 from actors.worker.config import WorkerConfig
 from actors.worker.worker import Worker
 from catalog.control.plans import Amendments, Plan
+from catalog.errors import Unavailable
 
 DEATHS_TO_BLAME = 2
 KILLS_TO_BEAR = 20
@@ -24,6 +25,9 @@ def poisonous(config: WorkerConfig, plan: Plan, amendments: Amendments) -> list[
     """(segment, offset, event id) of the plan's frames that end a process each time they run alone."""
     frames = config.history().frames(plan, amendments)
     found = bisect(lambda first, last: dies(config, plan, amendments, first, last), len(frames))
+    # A machine on which a child dies over no frame at all says nothing about any of them.
+    if found and dies(config, plan, amendments, 0, 0):
+        raise Unavailable("isolated processes fail by themselves", hint="check memory and installation")
     return [
         (at.segment, at.offset, at.envelope.event_id)
         for at in (frames[position] for position in found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from actors.worker.config import WorkerConfig
+from actors.worker.config import History, WorkerConfig
 from catalog.control.plans import Amendments, Plan
 from catalog.envelope import Unreadable
 from catalog.errors import BeejanError, WorkerDied
@@ -16,7 +16,8 @@ class Worker:
     """Runs the pure stages over a plan's frames, `batch_rows` at a time."""
 
     def __init__(self, config: WorkerConfig) -> None:
-        self._history = config.history()
+        self._config = config
+        self._history: History | None = None
         self._stages = config.stages
         self._batch_rows = config.batch_rows
 
@@ -33,14 +34,20 @@ class Worker:
             raise WorkerDied("a stage failed", n=plan.n, cause=type(error).__name__) from None
 
     def _pure(self, plan: Plan, amendments: Amendments, first: int, last: int | None) -> pa.Table:
-        frames = self._history.frames(plan, amendments)[first:last]
-        unreadable = {
-            (at.segment, at.offset): Unreadable(
-                plan.created_us, payload_digest(self._history.remains(at.segment, at.offset))
-            )
-            for at in frames
-            if at.envelope is None
-        }
+        if self._history is None:
+            # Not in the constructor: an actor whose constructor fails is not started again.
+            self._history = self._config.history()
+        history = self._history
+        every = history.frames(plan, amendments)
+        unreadable: dict[tuple[str, int], Unreadable] = {}
+        for segment, offset, envelope in ((at.segment, at.offset, at.envelope) for at in every):
+            if envelope is None:
+                # Adjacent lost frames, at the offsets behind the first one's, share what is left of them all.
+                known = unreadable.get((segment, offset - 1))
+                unreadable[segment, offset] = known or Unreadable(
+                    plan.created_us, payload_digest(history.remains(segment, offset))
+                )
+        frames = every[first:last]
         batches = [
             self._stages(frames[begin : begin + self._batch_rows], amendments.crashed, unreadable)
             for begin in range(0, max(len(frames), 1), self._batch_rows)

@@ -33,7 +33,7 @@ class ModelLog:
         return list(self._ask("segments"))
 
     def scan(
-        self, segment: str, start: int, max_frames: int, given_up: AbstractSet[int] = frozenset()
+        self, segment: str, start: int, max_frames: int, given_up: AbstractSet[int], max_bytes: int
     ) -> Scan:
         stop = self._ask("scan", segment, start, max_frames)
         found = stop - start
@@ -67,6 +67,9 @@ class ModelPlans:
 
     def progress(self) -> dict[str, tuple[int, int]]:
         return dict(zip(SEGMENTS, self._ask("progress"), strict=True))
+
+    def published(self, names: Sequence[str]) -> set[str]:
+        return set()
 
     def amend(self, segment: str, offset: int, event_id: str, reason: str, now_us: int) -> bool:
         return bool(self._ask("amend", segment, offset))

@@ -6,7 +6,7 @@ Only the process of the sequencer writes here (and a person's `log quarantine`);
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -178,6 +178,13 @@ class PlanStore:
         with self._reading() as connection:
             rows = connection.execute(select(schema.segments).where(schema.segments.c.published_us.is_(None)))
             return {row.name: (row.planned_to, row.last_plan) for row in rows}
+
+    def published(self, names: Sequence[str]) -> set[str]:
+        """Which of these segments live on in the raw layer: a file of theirs in the log is a left-over."""
+        known = schema.segments.c
+        with self._reading() as connection:
+            query = select(known.name).where(known.name.in_(names), known.published_us.is_not(None))
+            return set(connection.scalars(query))
 
     def mark_published(self, segment: str, now_us: int) -> None:
         """Note that a segment is in the raw layer and its hot copy is gone."""

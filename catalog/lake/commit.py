@@ -16,9 +16,10 @@ import pyarrow as pa
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
 
 from catalog import failpoints
-from catalog.errors import BadInput, ChainBroken, CommitGap, NotDurable
+from catalog.errors import BadInput, ChainBroken, CommitGap, NotDurable, Unavailable
 from catalog.lake.selftest import prove_guard
 from catalog.lake.store import Store
 from catalog.lake.swap import SNAPSHOT_SEQ, swap
@@ -126,7 +127,10 @@ class Lake:
 
     def self_test(self) -> None:
         """Raises UnsafeStore when a stale commit would be accepted; the tables are not touched."""
-        prove_guard(self.store)
+        try:
+            prove_guard(self.store)
+        except SQLAlchemyError as error:
+            raise Unavailable("the catalog does not answer", hint="check its disk") from error
 
     def check_history(self, table: str) -> Agreement:
         """Hold `commit_seq` to the newest snapshot behind the head that carries a number.

@@ -118,10 +118,11 @@ def table_ids(lake: Lake) -> Identities:
     return Identities(snapshot.commit_seq, pa.concat_tables(parts), unreadable)
 
 
-def counts(lake: Lake) -> dict[str, dict[str, int]]:
-    """Rows of `structured.events` by channel, then by disposition."""
+def counts(lake: Lake, upto: int) -> dict[str, dict[str, int]]:
+    """Rows of `structured.events` of the plans up to `upto` by channel, then by disposition."""
     columns = ("channel", "disposition")
-    found = lake.store.load(EVENTS.name).scan(selected_fields=columns).to_arrow()
+    wanted = f"plan <= {int(upto)}"
+    found = lake.store.load(EVENTS.name).scan(row_filter=wanted, selected_fields=columns).to_arrow()
     grouped = found.group_by(list(columns)).aggregate([([], "count_all")])
     result: dict[str, dict[str, int]] = {}
     for entry in grouped.to_pylist():

@@ -61,6 +61,15 @@ def write_at(fd: int, content: bytes, offset: int) -> None:
         raise OSError(errno.ENOSPC, "short write")
 
 
+def read_strictly(fd: int, offset: int, size: int) -> bytes:
+    """As `read_at`, for whoever may cut: what the device cannot read now raises OSError, it is not gone."""
+    parts: list[bytes] = []
+    while size > 0 and (part := os.pread(fd, size, offset)):
+        parts.append(part)
+        offset, size = offset + len(part), size - len(part)
+    return b"".join(parts)
+
+
 def read_at(fd: int, offset: int, size: int) -> bytes:
     """Up to `size` bytes; fewer at the end of the file. Pages the device cannot read come back as zeros,
     so that what stands behind them is still found; their checksums tell."""

@@ -8,7 +8,8 @@
 
 Every CRC-32C is over the salt and what follows it, and frames and footer are recognised by bytes of the
 salt. The salt is random and in no answer, so no payload can hold bytes that are taken for a frame, nor can
-blocks of a deleted segment. The header stands there twice: one damaged sector must not cost the salt.
+blocks of a deleted segment. The header stands there twice, a sector each, padded with zeros: one damaged
+sector must not cost the salt.
 `back` is how many bytes before the frame its group began: the last group is the only one a power cut can
 tear, so frames of one group behind a bad one do not prove that the bad one was durable.
 """
@@ -41,7 +42,8 @@ _FOOTER = struct.Struct("<4sIQ32s")
 _MARK = struct.Struct("<4sQQI")
 _MARK_MAGIC = b"bjdm"
 
-HEADER_BYTES = 2 * _HEADER.size
+_SECTOR_BYTES = 512
+HEADER_BYTES = 2 * _SECTOR_BYTES
 FRAME_BYTES = _FRAME.size
 """Bytes of a frame before its body."""
 FOOTER_BYTES = _FOOTER.size
@@ -142,7 +144,7 @@ def channel_of(body: bytes) -> bytes:
 
 def encode_header(salt: bytes, created_us: int) -> bytes:
     """The first bytes of a segment; `salt` is 16 random bytes."""
-    return 2 * _header_record(salt, created_us, VERSION)
+    return 2 * _header_record(salt, created_us, VERSION).ljust(_SECTOR_BYTES, b"\0")
 
 
 def _header_record(salt: bytes, created_us: int, version: int) -> bytes:
@@ -153,7 +155,7 @@ def _header_record(salt: bytes, created_us: int, version: int) -> bytes:
 def _read_header(header: bytes) -> tuple[bytes | None, bool]:
     """The salt, if one of the two records can be read, and whether both can."""
     salts = []
-    for at in (0, _HEADER.size):
+    for at in (0, _SECTOR_BYTES):
         record = header[at : at + _HEADER.size]
         if len(record) < _HEADER.size or not record.startswith(_HEADER_MAGIC):
             continue
@@ -164,7 +166,10 @@ def _read_header(header: bytes) -> tuple[bytes | None, bool]:
             hint = "read it with the version of the program that wrote it"
             raise WrongVersion("a log segment of another format", hint=hint, version=version)
         salts.append(salt)
-    return (salts[0] if salts else None), len(salts) == 2
+    is_padded = not any(
+        header[at + _HEADER.size : at + _SECTOR_BYTES].strip(b"\0") for at in (0, _SECTOR_BYTES)
+    )
+    return (salts[0] if salts else None), len(salts) == 2 and is_padded
 
 
 class Codec:
@@ -176,6 +181,7 @@ class Codec:
     def __init__(self, header: bytes) -> None:
         """`header` is the first HEADER_BYTES of the segment, or what there is. Raises WrongVersion."""
         salt, self.is_header_whole = _read_header(header)
+        self.is_salt_known = salt is not None
         # A constant would let a payload of the right bytes pass for a frame once its header is lost.
         salt = salt or sha256(header).digest()[:16]
         self._seed = _crc(0, salt)

@@ -17,7 +17,7 @@ from catalog.log import files, recovery
 from catalog.log.files import LIVE, MARK, SEALED
 from catalog.log.frames import FOOTER_BYTES, HEADER_BYTES, MARK_BYTES, Codec, Footer, Mark, decode_mark
 from catalog.log.live import LocalWriter
-from catalog.log.port import Scan, Segment
+from catalog.log.port import NO_LIMIT, Scan, Segment
 from catalog.log.reader import Bad, SegmentReader
 from catalog.log.writer import WriterConfig
 
@@ -71,11 +71,16 @@ class LocalLog:
         return segments
 
     def scan(
-        self, segment: str, start: int, max_frames: int, given_up: AbstractSet[int] = frozenset()
+        self,
+        segment: str,
+        start: int,
+        max_frames: int,
+        given_up: AbstractSet[int] = frozenset(),
+        max_bytes: int = NO_LIMIT,
     ) -> Scan:
         """As the port says; an offset given up stays given up, also when its frame can be read after all."""
         with self._open(segment) as opened:
-            return opened.reader.scan(start, opened.end, max_frames, given_up)
+            return opened.reader.scan(start, opened.end, max_frames, given_up, max_bytes)
 
     def read(
         self, segment: str, start: int, stop: int, given_up: AbstractSet[int] = frozenset()

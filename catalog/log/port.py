@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from catalog.envelope import Envelope, Located
 
+NO_LIMIT = 1 << 62
 NO_CHANNEL = "unknown"
 """The channel of a frame whose header cannot be read."""
 
@@ -47,10 +48,18 @@ class Log(Protocol):
         ...
 
     def scan(
-        self, segment: str, start: int, max_frames: int, given_up: AbstractSet[int] = frozenset()
+        self,
+        segment: str,
+        start: int,
+        max_frames: int,
+        given_up: AbstractSet[int] = frozenset(),
+        max_bytes: int = NO_LIMIT,
     ) -> Scan:
-        """Count up to `max_frames` durable frames from `start`; a bad frame at an offset in `given_up` counts
-        as one frame of channel `unknown` and ends where the next readable frame begins."""
+        """Count up to `max_frames` durable frames from `start`, none that begins `max_bytes` behind it.
+
+        A bad frame at an offset in `given_up` counts as one frame of channel `unknown` and ends where the
+        next readable frame begins.
+        """
         ...
 
     def read(
@@ -64,7 +73,7 @@ class Log(Protocol):
         """The bytes from `offset` to the next readable frame: what is left of a frame given up."""
         ...
 
-    def recover(self, segment: str) -> Segment:
+    def recover(self, segment: str, given_up: AbstractSet[int] = frozenset()) -> Segment:
         """Take the lock of a segment whose writer is gone, cut its torn tail, sync and seal it.
 
         Raises SegmentLocked while the writer lives (stopped or not), CorruptFrame where cutting would lose

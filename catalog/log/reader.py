@@ -13,7 +13,7 @@ from typing import NamedTuple
 from catalog.envelope import Located
 from catalog.errors import CorruptFrame
 from catalog.log.frames import FRAME_BYTES, Codec, channel_of, decode_body
-from catalog.log.port import NO_CHANNEL, Scan
+from catalog.log.port import NO_CHANNEL, NO_LIMIT, Scan
 
 _WINDOW_BYTES = 1024 * 1024
 
@@ -84,13 +84,15 @@ class SegmentReader:
             offset += len(window) - len(mark) + 1
         return end
 
-    def scan(self, start: int, end: int, max_frames: int, given_up: AbstractSet[int]) -> Scan:
+    def scan(
+        self, start: int, end: int, max_frames: int, given_up: AbstractSet[int], max_bytes: int = NO_LIMIT
+    ) -> Scan:
         """As `port.Log.scan`, for the durable range that ends at `end`."""
         channels: Counter[bytes] = Counter()
         frames, stop, corrupt_at = 0, start, None
         for offset, body in self.walk(start, end):
             stop = offset
-            if frames == max_frames:
+            if frames == max_frames or offset - start >= max_bytes:
                 break
             if offset in given_up:
                 channels[NO_CHANNEL.encode()] += 1

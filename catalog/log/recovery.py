@@ -35,8 +35,10 @@ def recover_file(
     os.fsync(fd)
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
     size = os.fstat(fd).st_size
-    codec = Codec(files.read_at(fd, 0, HEADER_BYTES))
-    reader = SegmentReader(segment, codec, lambda offset, n: files.read_at(fd, offset, n))
+    codec = Codec(files.read_strictly(fd, 0, HEADER_BYTES))
+    if size > HEADER_BYTES and not codec.is_salt_known and HEADER_BYTES not in given_up:
+        raise corrupt(segment, HEADER_BYTES)  # without the salt no frame can be told from a torn one
+    reader = SegmentReader(segment, codec, lambda offset, n: files.read_strictly(fd, offset, n))
     # 2. A footer: the writer died between completing the segment and naming it.
     if size >= HEADER_BYTES + FOOTER_BYTES:
         complete_at = size - FOOTER_BYTES

@@ -110,3 +110,15 @@ def test_a_mutant_is_caught_in_a_copy(name: str, tmp_path: Path, capsys: pytest.
     assert document["survivors"] == []
     assert verdict["caught_by"] == list(wanted.tests)
     assert f"| {name} |" in capsys.readouterr().out
+
+
+def test_a_survivor_is_an_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harmless = mutant("DEATHS_TO_BLAME = 3\n", f"{ISOLATE}::test_what_dies_in_company_only_is_not_blamed")
+    monkeypatch.setattr(mutants, "MUTANTS", [harmless])
+    report = tmp_path / "mutants.json"
+    assert main(["--report", str(report)]) == 1
+    assert json.loads(report.read_text())["survivors"] == ["a name"]
+    assert "SURVIVES" in capsys.readouterr().out
+    assert main(["--only", "another"]) == 2

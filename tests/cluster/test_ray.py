@@ -25,15 +25,15 @@ def test_four_workers_and_a_memory_that_keeps_dying_decide_the_same(tmp_path: Pa
     settings = small(tmp_path, flow_workers=4, batch_rows=64, failpoint="dedup.promoted:kill@4")
     texts = {i: f"the same words for all of them, number {i % 5}" for i in range(0, 500, 3)}
     lines = [line(i, texts.get(i, "")) for i in range(500)]
-    append(settings, [*lines, *lines[100:200]])
+    append(settings, [*lines, *lines])
     assert rayed.run(settings, True, Unheard(), lambda: False)
     stores = open_stores(settings)
     names = [each["name"] for each in actors.living(Home(tmp_path))]
     assert names == ["dedup", "driver", "sequencer", "worker-0", "worker-1", "worker-2", "worker-3"]
     assert verify_home(stores).ok
     ledger = ledger_home(stores)
-    assert (ledger.commit_seq, ledger.balanced) == (12, True)
-    assert ledger.total["redelivered"] == 100
+    assert (ledger.commit_seq, ledger.balanced) == (20, True)
+    assert ledger.total["redelivered"] == 500
     # Decided with one worker, frame by frame, by a memory that never died.
     plain = replace(settings, batch_rows=1, failpoint="")
     assert redecide_home(plain) == (True, 500, [])

@@ -13,6 +13,7 @@ from catalog.errors import ChainBroken, CorruptFrame
 from catalog.lake import read
 from catalog.tables import EVENTS
 from cluster.checks import find_event, give_up, is_idle, ledger_home, redecide_home, verify_home
+from cluster.settings import Settings
 from cluster.wiring import Stores, open_stores
 from pipelines.status import status
 from tests.homes import append, line, run, small
@@ -211,3 +212,55 @@ def test_a_segment_that_is_nowhere_any_more_is_told(tmp_path: Path) -> None:
         path.unlink()
     with pytest.raises(CorruptFrame, match="neither in the log nor in the raw layer"):
         run(settings)
+
+
+def planned_and_damaged(home: Path, run_on: Settings, bytes_at: slice) -> Path:
+    """A home whose one plan is written and not decided, with some bytes of its segment zeroed since."""
+    with process.Child(home, lambda: run(run_on), "decide.pure:kill@1") as child:
+        assert child.wait() == process.KILLED
+    (damaged,) = (home / "log").glob("*.sealed")
+    content = bytearray(damaged.read_bytes())
+    content[bytes_at] = bytes(bytes_at.stop - bytes_at.start)
+    damaged.write_bytes(content)
+    return damaged
+
+
+@pytest.mark.parametrize("length", [4, 1_500])  # within one frame, and over several
+def test_frames_that_go_bad_after_they_were_planned_have_a_way_out(tmp_path: Path, length: int) -> None:
+    settings = small(tmp_path, segment_bytes=1 << 20)
+    append(settings, [line(i, channel=("sms", "social")[i % 2]) for i in range(30)])
+    damaged = planned_and_damaged(tmp_path, settings, slice(5_000, 5_000 + length))
+    with pytest.raises(CorruptFrame, match="beejan log quarantine"):
+        run(settings)
+    stores = open_stores(settings)
+    (stop,) = status(stores.log, stores.plans, stores.lake().head(EVENTS.name), 0).stopped
+    assert stop.offset is not None
+    assert give_up(stores, damaged.stem, stop.offset)["reason"] == "frame_corrupt"
+    run(settings)
+    assert_sound(open_stores(settings), 30)
+    assert redecide_home(settings) == (True, 30, [])
+    quarantined = ledger_home(open_stores(settings)).total["quarantined"]
+    assert quarantined == 1 if length == 4 else quarantined > 2
+    assert open_stores(settings).log.segments() == []
+
+
+def test_a_published_segment_whose_file_comes_back_is_removed_again(tmp_path: Path) -> None:
+    settings = small(tmp_path, segment_bytes=1 << 20)
+    append(settings, [line(i) for i in range(30)])
+    (sealed,) = (tmp_path / "log").glob("*.sealed")
+    shutil.copy(sealed, tmp_path / "copy")
+    run(settings)
+    shutil.copy(tmp_path / "copy", sealed)
+    run(settings)
+    assert not sealed.exists()
+    assert_sound(open_stores(settings), 30)
+    assert ledger_home(open_stores(settings)).total["redelivered"] == 0
+
+
+def test_the_ledger_balances_between_a_commit_and_its_row(tmp_path: Path) -> None:
+    settings = small(tmp_path)
+    append(settings, [line(i) for i in range(120)])
+    with process.Child(tmp_path, lambda: run(settings), "commit.swapped:kill@2") as child:
+        assert child.wait() == process.KILLED
+    found = ledger_home(open_stores(settings))
+    assert (found.commit_seq, found.balanced, found.total["accepted"]) == (2, True, 100)

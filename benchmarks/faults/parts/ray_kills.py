@@ -29,7 +29,7 @@ from cluster.settings import Settings
 TARGETS = ("sequencer", "dedup", "worker-0", "worker-1", "driver")
 TRIALS, KILLS, BURST = 30, 10, 200
 NEEDED = 300
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 LOOK_S = 0.02
 
 

@@ -122,7 +122,7 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
         txn.put(b"format", b"2")
     for _ in range(2):
         with pytest.raises(WrongVersion):
-            Memory(tmp_path / "memory", 4)
+            Memory(tmp_path / "memory", 4).digests([])
 
 
 def test_another_bucket_limit_starts_empty(tmp_path: Path) -> None:
@@ -143,7 +143,9 @@ def test_files_and_folders_are_synced_before_use(tmp_path: Path, monkeypatch: py
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", recorded)
-    Memory(tmp_path / "memory", 4).close()
+    memory = Memory(tmp_path / "memory", 4)
+    assert memory.position == (0, "")
+    memory.close()
     folder = tmp_path / "memory"
     assert synced == [str(folder / "data.mdb"), str(folder / "lock.mdb"), str(folder), str(tmp_path)]
 

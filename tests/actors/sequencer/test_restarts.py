@@ -37,7 +37,7 @@ class Restarted(LocalDedup):
 
 
 def test_nothing_is_decided_with_less_memory(tmp_path: Path) -> None:
-    settings = small(tmp_path)
+    settings = small(tmp_path, segment_bytes=1 << 20)  # one segment: plans are cut in the order of sending
     lines = [line(i, f"the same words for all of them, number {i % 5}" if i % 3 else "") for i in range(120)]
     append(settings, [*lines, *lines[20:100]])
     Home(tmp_path).state.mkdir(exist_ok=True)

@@ -10,9 +10,12 @@ import pyarrow as pa
 import pytest
 
 from actors.dedup.local import LocalDedup
+from actors.worker import isolate
 from actors.worker.isolate import bisect
 from actors.worker.local import LocalWorkers
+from catalog.control.plans import Amendments, Plan, Range
 from catalog.envelope import Located, Unreadable
+from catalog.errors import Unavailable
 from catalog.lake import read
 from cluster.checks import redecide_home, verify_home
 from cluster.home import Home
@@ -86,3 +89,16 @@ def test_poison_is_quarantined_and_the_line_goes_on(tmp_path: Path) -> None:
     assert crashed == sorted(texts)
     assert verify_home(stores).ok
     assert redecide_home(settings).ok
+
+
+def test_a_machine_on_which_every_child_dies_blames_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = small(tmp_path)
+    append(settings, [line(i) for i in range(4)])
+    stores = open_stores(settings)
+    (segment,) = stores.log.segments()
+    plan = Plan(1, "log", "b", "0", 1, (Range(segment.name, segment.start, segment.end, 4),), {"sms": 4})
+    monkeypatch.setattr(isolate, "dies", lambda *_: True)
+    with pytest.raises(Unavailable):
+        isolate.poisonous(worker_config(settings), plan, Amendments())

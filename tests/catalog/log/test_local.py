@@ -142,14 +142,14 @@ def test_a_segment_is_locked_before_anybody_can_find_it(root: Path) -> None:
 
 def test_a_segment_is_sealed_by_size(root: Path) -> None:
     async def steps() -> None:
-        writer = open_writer(root, WriterConfig(segment_bytes=1000, min_free_bytes=0))
+        writer = open_writer(root, WriterConfig(segment_bytes=2000, min_free_bytes=0))
         for n in range(10):
             await writer.append(envelopes(n))
         await writer.close()
 
     run(steps)
     assert len(open_log(root).segments()) > 1
-    assert all(file_of(root, one.name).stat().st_size < 1100 for one in open_log(root).segments())
+    assert all(file_of(root, one.name).stat().st_size < 2100 for one in open_log(root).segments())
     assert all_numbers(root) == list(range(10))
 
 
@@ -192,7 +192,7 @@ def test_a_short_write_is_not_acknowledged(root: Path) -> None:
         writer = open_writer(root)
         await writer.append(envelopes(1))
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
         try:
             with pytest.raises(NotDurable):
                 await writer.append([envelope(2, payload=bytes(5000))])
@@ -200,7 +200,7 @@ def test_a_short_write_is_not_acknowledged(root: Path) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert not writer.healthy
         (torn,) = open_log(root).segments()
-        assert file_of(root, torn.name).stat().st_size == 1000
+        assert file_of(root, torn.name).stat().st_size == 2000
         await writer.append(envelopes(3))
         assert writer.healthy
         open_log(root).recover(torn.name)
@@ -526,8 +526,49 @@ def test_a_sector_the_device_cannot_read_is_a_bad_frame(root: Path, monkeypatch:
 
     monkeypatch.setattr(os, "pread", pread)
     located, bad = open_log(root).salvage(segment)
-    assert [one.offset for one in bad] == [starts[5]]
-    assert [one.envelope for one in located] == group[:5] + group[7:]
+    assert [one.offset for one in bad] == [starts[4]]
+    assert [one.envelope for one in located] == group[:4] + group[7:]
+
+
+@pytest.mark.parametrize("page", [0, 3])
+def test_what_the_device_cannot_read_now_is_no_torn_tail(
+    root: Path, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    segment = write_live(root, [[envelope(n, payload=b"x" * 3000) for n in range(10)]])
+    (root / f"{segment}.durable").write_bytes(b"")  # as after a power cut
+    whole, real = file_of(root, segment).read_bytes(), os.pread
+
+    def pread(fd: int, size: int, offset: int) -> bytes:
+        if offset < (page + 1) * 4096 and offset + size > page * 4096:
+            raise OSError(errno.EIO, "a bad sector")
+        return real(fd, size, offset)
+
+    monkeypatch.setattr(os, "pread", pread)
+    with pytest.raises(OSError, match="a bad sector"):
+        open_log(root).recover(segment)
+    assert file_of(root, segment).read_bytes() == whole
+    monkeypatch.setattr(os, "pread", real)
+    open_log(root).recover(segment)
+    assert all_numbers(root) == list(range(10))
+
+
+@pytest.mark.parametrize(("damaged", "is_lost"), [((0,), False), ((1,), False), ((0, 1), True)])
+def test_one_damaged_sector_does_not_cost_the_salt(
+    root: Path, damaged: tuple[int, ...], is_lost: bool
+) -> None:
+    segment = write_live(root, [envelopes(1, 2)])
+    (root / f"{segment}.durable").write_bytes(b"")
+    content = bytearray(file_of(root, segment).read_bytes())
+    for sector in damaged:
+        content[512 * sector : 512 * (sector + 1)] = bytes(512)
+    file_of(root, segment).write_bytes(content)
+    if is_lost:
+        with pytest.raises(CorruptFrame):
+            open_log(root).recover(segment)
+        assert file_of(root, segment).read_bytes() == content
+    else:
+        open_log(root).recover(segment)
+        assert all_numbers(root) == [1, 2]
 
 
 def test_sweep_removes_only_what_dead_writers_left(root: Path) -> None:
