@@ -201,7 +201,13 @@ def _disk(folder: Path, home: Path, name: str) -> Iterator[Path]:
 
 
 def _fill(disk: Path, spare_bytes: int) -> None:
-    """Leave only so much room."""
-    free = os.statvfs(disk)
+    """Leave only so much room, also beside a sequencer that takes some of it meanwhile."""
     with (disk / "ballast").open("wb") as ballast:
-        os.posix_fallocate(ballast.fileno(), 0, max(1, free.f_bavail * free.f_frsize - spare_bytes))
+        while room := max(0, _free_bytes(disk) - spare_bytes):
+            with suppress(OSError):
+                os.posix_fallocate(ballast.fileno(), 0, os.fstat(ballast.fileno()).st_size + room)
+
+
+def _free_bytes(disk: Path) -> int:
+    free = os.statvfs(disk)
+    return free.f_bavail * free.f_frsize
