@@ -21,7 +21,7 @@ from cluster.home import Home
 from cluster.settings import Settings
 
 ENOUGH = 30
-KILLS = 11
+KILLS = 12
 TRIALS = 3
 LIVES = 22
 SENDING = (
