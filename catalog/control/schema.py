@@ -21,8 +21,9 @@ from sqlalchemy import (
     insert,
     select,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateTable
 
 from catalog.errors import Unavailable, WrongVersion
 
@@ -87,10 +88,7 @@ def open_control(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
     try:
-        try:
-            found = _version(engine)
-        except OperationalError:
-            found = _version(engine)  # another process was creating the same tables
+        found = _version(engine)
     except DBAPIError as error:
         raise unavailable(error) from None
     if found != VERSION:
@@ -108,8 +106,10 @@ def unavailable(error: DBAPIError) -> Unavailable:
 
 def _version(engine: Engine) -> int:
     """The version of the tables, made where they are missing."""
-    metadata.create_all(engine, checkfirst=True)
     with engine.begin() as connection:
+        for table in metadata.sorted_tables:
+            # One statement that looks and creates: several processes may open the same new home at once.
+            connection.execute(CreateTable(table, if_not_exists=True))
         found = connection.scalar(select(schema_version.c.version))
     if found is not None:
         return int(found)
