@@ -6,11 +6,11 @@ import asyncio
 import json
 import logging
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import date, datetime
 from enum import StrEnum
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -26,7 +26,7 @@ from cluster.settings import BUNDLE, Settings
 from cluster.stop import Stop
 
 OK, FINDING, USAGE, NOT_DURABLE, STOPPED = 0, 1, 2, 3, 4
-APPEND_LINES = 5_000
+APPEND_BYTES = 1 << 20
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 log_app = typer.Typer(no_args_is_help=True, help="The log.")
@@ -91,7 +91,7 @@ async def _append(settings: Settings, lines: BinaryIO) -> None:
     writer = log.writer(writer_config(settings))
     out, number = sys.stdout.buffer, 0
     try:
-        while taken := list(islice(lines, APPEND_LINES)):
+        for taken in _as_they_come(lines):
             envelopes, bad = [], None
             for line in taken:
                 number += 1
@@ -107,6 +107,17 @@ async def _append(settings: Settings, lines: BinaryIO) -> None:
                 raise bad
     finally:
         await _close(writer)
+
+
+def _as_they_come(stream: BinaryIO) -> Iterator[list[bytes]]:
+    """Lines in groups of what is there, so that a slow pipe gets its receipts line by line."""
+    rest = b""
+    while read := stream.read1(APPEND_BYTES):  # type: ignore[attr-defined]
+        *lines, rest = (rest + read).split(b"\n")
+        if lines:
+            yield lines
+    if rest:
+        yield [rest]
 
 
 async def _close(writer: Writer) -> None:

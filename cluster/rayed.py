@@ -17,7 +17,7 @@ from actors.dedup.dedup import Dedup
 from actors.sequencer.actor import SequencerActor
 from actors.worker.actor import RayWorkers, WorkerActor
 from catalog import failpoints
-from catalog.errors import BeejanError
+from catalog.errors import BeejanError, Stopped
 from cluster import actors
 from cluster.home import Home
 from cluster.settings import Settings
@@ -38,7 +38,10 @@ def run(settings: Settings, until_idle: bool, stopping: Stop, give_up: Callable[
     """Run the sequencer under Ray, here, until it ends; False when `give_up` ended the wait for another."""
     Home(settings.home).make()
     actors.note(Home(settings.home), "driver")
-    start_ray(settings)
+    try:
+        start_ray(settings)
+    except SystemExit:
+        return False  # told to stop while Ray started: nothing had begun
     stopping.listen()  # Ray took the signals
     try:
         *_kept, sequencer = start_actors(settings)
@@ -91,7 +94,9 @@ def _watch(
         except RayTaskError as failure:
             if isinstance(failure.cause, BeejanError):
                 raise failure.cause from None
-            raise
+            # Not its words: Ray puts a traceback into them.
+            kind = type(failure.cause).__name__
+            raise Stopped("the sequencer failed", hint="check the home's disk", cause=kind) from None
         except RayActorError:
             # It comes back with nothing but its settings, and reads the rest from what is durable.
             log.warning("the sequencer ended and is started again; nothing is lost")

@@ -53,7 +53,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
     given: dict[str, Any] = {}
     for spec in fields(Settings):
         name = spec.metadata["name"]
-        if name in environment:
+        if environment.get(name):
             kind = type(getattr(Settings, spec.name))
             try:
                 value = given[spec.name] = kind(environment[name])

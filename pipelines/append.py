@@ -125,7 +125,7 @@ def _provider_id(payload: bytes) -> str:
         return _identified.decode(payload).id
     except msgspec.ValidationError:
         return ""
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:  # what only the lenient decoder reads has an id all the same
         found = json.loads(payload)

@@ -21,11 +21,11 @@ from sqlalchemy import (
     insert,
     select,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateTable
 
-from catalog.errors import Unavailable, WrongVersion
+from catalog.errors import Stopped, Unavailable, WrongVersion
 
 VERSION = 1
 BUSY_MS = 20_000
@@ -98,9 +98,11 @@ def open_control(url: str) -> Engine:
     return engine
 
 
-def unavailable(error: DBAPIError) -> Unavailable:
+def unavailable(error: DBAPIError) -> Unavailable | Stopped:
     """What a failing database means: the driver's words, without the statement and its values."""
     cause = str(error.orig) if error.orig is not None else type(error).__name__
+    if not isinstance(error, OperationalError):
+        return Stopped("the control database cannot be read", hint="restore it from a backup", cause=cause)
     return Unavailable("the control database does not answer", hint="check its disk", cause=cause)
 
 

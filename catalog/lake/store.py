@@ -31,13 +31,14 @@ from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from catalog.durable import make_folders, sync_folder
-from catalog.errors import Unavailable, UnsafeStore, WrongVersion
+from catalog.errors import Stopped, Unavailable, UnsafeStore, WrongVersion
 from catalog.lake.fileio import SyncedFileIO
 from catalog.tables import TABLES, TableSpec, Type
 
 CATALOG_NAME = "lake"
 SPEC_VERSION = "beejan.spec_version"
 BUSY_MS = 30_000
+LOADS = 10
 FILE_IO = f"{SyncedFileIO.__module__}.{SyncedFileIO.__qualname__}"
 
 TABLE_PROPERTIES = {
@@ -99,13 +100,21 @@ class Store:
 
     def load(self, name: str) -> Table:
         """The table as the catalog names it now. Raises Unavailable when the catalog does not answer."""
-        for attempt in range(3):
+        for attempt in range(LOADS):
             try:
                 table = self._catalog.load_table(name)
             except FileNotFoundError as error:
                 # Commits since we read the pointer removed the metadata it named: read it again.
-                if attempt == 2:
-                    raise Unavailable("the table's metadata file is gone", table=name) from error
+                if attempt == LOADS - 1:
+                    raise Stopped(
+                        "the table's metadata file is gone",
+                        hint="was the home moved? tables name their files by full path: put it back",
+                        table=name,
+                    ) from error
+            except ValueError:
+                raise Stopped(
+                    "the table's metadata file is damaged", hint="restore it from a backup", table=name
+                ) from None
             except SQLAlchemyError as error:
                 raise Unavailable("the catalog does not answer", hint="wait and retry", table=name) from error
             else:

@@ -169,7 +169,7 @@ class _SegmentSink:
         if free_bytes < self._config.min_free_bytes:
             raise NotDurable(
                 "the log's disk is almost full",
-                hint="free space on it; nothing was acknowledged, senders will try again",
+                hint="free space on it; nothing was acknowledged without a receipt",
                 free_bytes=free_bytes,
                 min_free_bytes=self._config.min_free_bytes,
             )

@@ -174,7 +174,7 @@ def _not_durable(failure: Exception) -> NotDurable:
     if isinstance(failure, NotDurable):
         error = NotDurable(failure.message, hint=failure.hint, **failure.fields)
     else:
-        hint = "nothing was acknowledged: send it again; see whether the disk is full or failing"
+        hint = "nothing was acknowledged without a receipt: send that again; is the disk full or failing?"
         error = NotDurable("the log could not be written", hint=hint, reason=str(failure))
     error.__cause__ = failure
     return error

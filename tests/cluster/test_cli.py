@@ -143,3 +143,31 @@ def test_people_get_tables(tmp_path: Path, command: str) -> None:
     shown = beejan(tmp_path / "home", command)
     assert shown.returncode == 0
     assert "│" in shown.stdout
+
+
+def test_a_slow_pipe_gets_each_receipt_as_it_is_durable(tmp_path: Path) -> None:
+    environment = {**os.environ, "BEEJAN_HOME": str(tmp_path / "home"), "BEEJAN_MIN_FREE_BYTES": "0"}
+    command = [BEEJAN, "append", "-"]
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for i in range(3):
+            process.stdin.write(line(i) + b"\n")
+            assert process.stdout.readline().startswith(b'{"event_id"')
+        process.stdin.close()
+        assert process.wait(60) == 0
+
+
+def test_a_moved_home_and_a_damaged_database_are_4(tmp_path: Path) -> None:
+    beejan(tmp_path / "home", "append", "-", lines=[line(1)])
+    beejan(tmp_path / "home", "run", "--runtime", "plain", "--until-idle")
+    (tmp_path / "home").rename(tmp_path / "moved")
+    moved = beejan(tmp_path / "moved", "run", "--runtime", "plain", "--until-idle")
+    assert (moved.returncode, "put it back" in moved.stderr) == (4, True)
+    (tmp_path / "moved").rename(tmp_path / "home")
+    assert answer(tmp_path / "home", "verify")["ok"]
+    (tmp_path / "home" / "control.db").write_bytes(b"not a database" * 1_000)
+    damaged = beejan(tmp_path / "home", "run", "--runtime", "plain", "--until-idle")
+    assert (damaged.returncode, "restore it from a backup" in damaged.stderr) == (4, True)

@@ -31,6 +31,12 @@ def test_the_id_comes_from_source_and_payload() -> None:
     )
 
 
+def test_a_payload_in_another_encoding_is_stored() -> None:
+    line = b'{"channel":"sms","source":"gw","payload":{"id":"\xff\xfe"}}'
+    stored = envelope(line, 1, "core-1", SystemClock())
+    assert (stored.id_origin, stored.payload) == ("minted", b'{"id":"\xff\xfe"}')
+
+
 @pytest.mark.parametrize("payload", ["{}", '{"id":7}', '{"id":""}', "[1]", '"text"', "null", '{"id":null}'])
 def test_without_an_id_one_is_minted(payload: str) -> None:
     first, second = taken(payload), taken(payload)
