@@ -36,7 +36,8 @@ WAITING = "WARNING actors.sequencer.loop: waiting, nothing is lost: "
 TOLD_S = 5.0
 """Within this time a sequencer that cannot go on has said so."""
 END_S = 30.0
-GROUP_LINES = 10
+GROUP_BYTES = 4_000
+"""How much `append` reads, and so flushes, at once here."""
 
 
 def trials(seed: int) -> Iterator[Trial]:
@@ -116,7 +117,7 @@ def command(folder: Path, name: str, settings: Settings, arguments: Sequence[str
     sys.stderr = (folder / f"{name}.err").open("w", buffering=1)
     os.environ.update({spec.metadata["name"]: str(getattr(settings, spec.name)) for spec in fields(Settings)})
     sys.argv = ["beejan", name, *arguments]
-    cli.APPEND_LINES = GROUP_LINES
+    cli.APPEND_BYTES = GROUP_BYTES
     code: object = cli.OK
     try:
         cli.main()
