@@ -59,6 +59,8 @@ REGISTRY: dict[str, Failpoint] = {
         Failpoint("publish.deleted", "publish a segment", "a published segment, not yet noted as such"),
         Failpoint("compact.staged", "compact", "files that no snapshot names"),
         Failpoint("compact.swapped", "compact", "replaced files, held by older snapshots"),
+        Failpoint("rebuild.staged", "rebuild a derived table", "files that no snapshot names"),
+        Failpoint("rebuild.swapped", "rebuild a derived table", "replaced files, held by older snapshots"),
         Failpoint("expire.swapped", "expire snapshots", "files that no snapshot names any more"),
         Failpoint("expire.deleted", "expire snapshots", "some expired files gone, the rest due again"),
         Failpoint("orphans.listed", "remove orphans", "nothing"),

@@ -7,6 +7,7 @@ splits them by partition, and compaction merges files. Comparisons sort by the s
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -85,6 +86,14 @@ def rows(
     # A scan gives the types its files have, which an append would not take back.
     exact = found.select(needed).cast(schema)
     return exact.sort_by([(name, "ascending") for name in order]).select(names)
+
+
+def day(lake: Lake, table: str, event_date: date, plan_to: int, columns: Sequence[str]) -> pa.Table:
+    """These columns of one event date's rows that plans up to `plan_to` brought."""
+    wanted = f"event_date = '{event_date.isoformat()}' and plan <= {int(plan_to)}"
+    found = lake.store.load(table).scan(row_filter=wanted, selected_fields=tuple(columns)).to_arrow()
+    schema = TABLES[table].arrow_schema
+    return found.select(columns).cast(pa.schema([schema.field(name) for name in columns]))
 
 
 def row(lake: Lake, event_id: str) -> Row | None:

@@ -1,0 +1,67 @@
+"""A derived table, rebuilt day by day: all rows of an event date are replaced by what they should be now.
+
+The table says in `beejan.source_seq` from which commit of its source it was built. Building again from the
+same commit gives the same rows, so a crash, a rival or an unknown outcome costs nothing but the work.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from datetime import date
+
+import pyarrow as pa
+from pyiceberg.expressions import EqualTo
+from pyiceberg.io.pyarrow import _dataframe_to_data_files
+
+from catalog.errors import NotDurable
+from catalog.lake.commit import Lake
+from catalog.lake.swap import swap
+from catalog.tables import TABLES
+
+SOURCE_SEQ = "beejan.source_seq"
+TURN = "beejan.turn"
+
+
+def source_seq(lake: Lake, table: str) -> int:
+    """The commit of the source that the table was built from; 0 before the first."""
+    return int(lake.store.load(table).properties.get(SOURCE_SEQ, "0"))
+
+
+def rebuild(lake: Lake, table: str, days: Iterable[tuple[date, pa.Table]], seq: int) -> None:
+    """Replace the rows of each event date by those given, in one swap that moves `source_seq` to `seq`.
+
+    `days` are asked for one after the other, so that one is held at a time; each comes once. Raises
+    NotDurable before the swap, CommitConflict when another writer was faster: nothing was changed then;
+    CommitUnknown when the answer was lost: building again is safe.
+    """
+    # 1. One load is the base of the swap and says which files go.
+    base = lake.store.load(table)
+    schema = TABLES[table].arrow_schema
+    transaction = base.transaction()
+    overwrite = transaction.update_snapshot(snapshot_properties={TURN: "rebuild"}).overwrite()
+    numbers, changed = itertools.count(), False
+    try:
+        # 2. Day by day: the files before go, the rows of now are written.
+        for day, rows in days:
+            for task in base.scan(row_filter=EqualTo("event_date", day.isoformat())).plan_files():
+                overwrite.delete_data_file(task.file)
+                changed = True
+            exact = rows.select(schema.names).cast(schema)
+            if exact.num_rows:
+                for file in _dataframe_to_data_files(
+                    base.metadata, exact, base.io, overwrite.commit_uuid, numbers
+                ):
+                    overwrite.append_data_file(file)
+                changed = True
+        # 3. Manifests; without any change an empty append, since a swap without a snapshot is not guarded.
+        if changed:
+            overwrite.commit()
+        else:
+            transaction = base.transaction()
+            transaction.append(schema.empty_table(), snapshot_properties={TURN: "rebuild"})
+    except OSError as error:
+        raise NotDurable("a derived table could not be written", hint="check the disk", table=table) from error
+    transaction.set_properties({SOURCE_SEQ: str(seq)})
+    # 4. The swap.
+    swap(transaction, staged="rebuild.staged", swapped="rebuild.swapped")

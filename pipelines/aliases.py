@@ -1,0 +1,53 @@
+"""Clusters that an event joined: which of them stands for all of them.
+
+A bridge is a fact on a row (`cluster_id`, `bridges`); who stands for a joined group is its cluster whose
+first member came first in commit order. The facts only grow, so they are read once and then followed.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from catalog.lake import read
+from catalog.lake.commit import Lake
+from catalog.tables import EVENTS
+
+
+class Aliases:
+    """Every joined cluster and its group, up to a commit."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._seq = 0
+        self._groups: dict[str, frozenset[str]] = {}
+        self._places: dict[str, tuple[int, str, int]] = {}
+
+    def follow(self, seq: int) -> set[str]:
+        """Learn the bridges of the commits up to `seq`; the clusters whose group grew by them."""
+        rows = read.rows(self._lake, EVENTS.name, self._seq + 1, seq, ["cluster_id", "bridges"])
+        rows = rows.filter(rows["bridges"].is_valid())
+        grown: set[str] = set()
+        for cluster, others in zip(rows["cluster_id"].to_pylist(), rows["bridges"].to_pylist(), strict=True):
+            group = frozenset({cluster, *others}).union(
+                *(self._groups.get(each, frozenset()) for each in (cluster, *others))
+            )
+            if group != self._groups.get(cluster):
+                self._groups.update(dict.fromkeys(group, group))
+                grown |= group
+        self._locate(grown - self._places.keys(), seq)
+        self._seq = max(self._seq, seq)
+        return grown
+
+    def representatives(self) -> dict[str, str]:
+        """Each joined cluster's representative."""
+        return {cluster: min(group, key=self._places.__getitem__) for cluster, group in self._groups.items()}
+
+    def _locate(self, clusters: set[str], seq: int) -> None:
+        if not clusters:
+            return
+        names = ["event_id", "plan", "segment", "offset"]
+        rows = read.rows(self._lake, EVENTS.name, 1, seq, names)
+        found = rows.filter(pc.is_in(rows["event_id"], pa.array(sorted(clusters), pa.large_string())))
+        for event_id, *place in zip(*(found[name].to_pylist() for name in names), strict=True):
+            self._places[event_id] = (place[0], place[1], place[2])
