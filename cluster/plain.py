@@ -9,7 +9,7 @@ from actors.dedup.local import LocalDedup
 from actors.worker.local import LocalWorkers
 from cluster.home import Home
 from cluster.settings import Settings
-from cluster.wiring import Runtime, dedup_config, worker_config
+from cluster.wiring import dedup_config, run_sequencer, worker_config
 from pipelines.stages.signature import similarities
 
 
@@ -20,4 +20,4 @@ def run(
     Home(settings.home).make()
     workers = LocalWorkers(worker_config(settings), Home(settings.home).state / "deciding")
     with closing(LocalDedup(dedup_config(settings), similarities)) as memory:
-        return Runtime(settings, workers, memory).run(until_idle, stopping, give_up)
+        return run_sequencer(settings, workers, memory, until_idle, stopping, give_up)

@@ -14,7 +14,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from actors.dedup.actor import RayMemory
 from actors.dedup.dedup import Dedup
-from actors.sequencer.actor import SequencerActor
+from actors.sequencer.actor import Run, SequencerActor
 from actors.worker.actor import RayWorkers, WorkerActor
 from catalog import failpoints
 from catalog.errors import BeejanError, Stopped
@@ -22,7 +22,7 @@ from cluster import presence
 from cluster.home import Home
 from cluster.settings import Settings
 from cluster.stop import Stop
-from cluster.wiring import Runtime, dedup_config, worker_config
+from cluster.wiring import dedup_config, run_sequencer, worker_config
 from pipelines.stages.signature import similarities
 
 OBJECT_STORE_BYTES = 256 << 20
@@ -106,12 +106,13 @@ def _watch(
             running = sequencer.run.remote(until_idle, give_up)
 
 
-def _build(settings: Settings) -> Runtime:
+def _build(settings: Settings) -> Run:
     """Runs in the sequencer's process, which finds the others by name: Ray could not restart an actor whose
     arguments hold their handles."""
     _enter(settings, "sequencer")
     workers = [ray.get_actor(name) for name in _workers(settings)]
-    return Runtime(settings, RayWorkers(worker_config(settings), workers), RayMemory(ray.get_actor(MEMORY)))
+    memory = RayMemory(ray.get_actor(MEMORY))
+    return partial(run_sequencer, settings, RayWorkers(worker_config(settings), workers), memory)
 
 
 def _workers(settings: Settings) -> list[str]:

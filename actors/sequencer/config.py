@@ -13,7 +13,7 @@ import pyarrow as pa
 from catalog.clock import Clock
 from catalog.control.plans import Amendments, Plan, PlanStore
 from catalog.errors import CorruptFrame
-from catalog.lake.commit import Head
+from catalog.lake.commit import Lake
 from catalog.log.port import Log
 
 
@@ -29,27 +29,14 @@ class SequencerConfig(NamedTuple):
 
     bundle: str
     code_version: str
-    plan_rows: int = 5_000
-    plan_age_s: float = 1.0
+    plan_rows: int
+    plan_age_s: float
+    ahead: int
+    checkpoint_plans: int
     plan_bytes: int = 64 << 20
-    ahead: int = 4
-    checkpoint_plans: int = 20
     poll_s: float = 0.05
     retry_s: float = 0.2
     drain_s: float = 20.0
-
-
-class LakePort(Protocol):
-    """The tables of facts (`catalog.lake`). `commit` says True when plan n was committed before."""
-
-    def self_test(self) -> None: ...
-    def check_history(self) -> None: ...
-    def head(self, table: str) -> Head: ...
-    def commit(
-        self, table: str, n: int, rows: pa.Table, before: str, chain: str, counts: dict[str, dict[str, int]]
-    ) -> bool: ...
-    def reconnect(self) -> None: ...
-    def rows(self, after: int, upto: int) -> pa.Table: ...
 
 
 Pending = Any
@@ -82,18 +69,19 @@ class MemoryPort(Protocol):
 
 
 class Ports(NamedTuple):
-    """Everything the sequencer touches. `turns` are upkeep: each gets (commit_seq, draining) and says
-    whether it did something; they run between commits, never beside one. `stopped` are the segments that
-    cannot go on, and why."""
+    """Everything the sequencer touches. `read_back` gives the table's rows of plans n to m, both included.
+    `turns` are upkeep: each gets the commit_seq and says whether it did something; they run between commits,
+    never beside one. `stopped` are the segments that cannot go on, and why."""
 
     log: Log
     plans: PlanStore
-    lake: LakePort
+    lake: Lake
+    read_back: Callable[[int, int], pa.Table]
     workers: WorkersPort
     memory: MemoryPort
     clock: Clock
     rows: Callable[[Plan, pa.Table], pa.Table]
     counts: Callable[[Plan, pa.Table, dict[str, int]], dict[str, dict[str, int]]]
     ledger: Callable[[Plan, dict[str, dict[str, int]]], pa.Table]
-    turns: Sequence[Callable[[int, bool], bool]]
+    turns: Sequence[Callable[[int], bool]]
     stopped: dict[str, CorruptFrame]

@@ -13,11 +13,10 @@ from typing import Any
 
 from benchmarks.faults.model_world import CHANNELS, FRAMES, SEGMENTS, Remembered, Row, Table, freeze, thaw
 from catalog.control.plans import Amendments, Plan
-from catalog.errors import CommitGap, CommitUnknown, MemoryBehind
-from catalog.lake.commit import Committed, Head
+from catalog.errors import CommitUnknown, MemoryBehind
+from catalog.lake.commit import Head, is_committed
 from catalog.log.port import Scan, Segment
 from catalog.tables import ACCEPTED, EVENTS, QUARANTINED, REDELIVERED
-from cluster.wiring import Facts
 
 Ask = Callable[..., Any]
 """Waits for the scheduler; gives the answer or raises it."""
@@ -90,47 +89,39 @@ class ModelLake:
     def self_test(self) -> None:
         """Always passed here."""
 
-    def check_history(self, table: str) -> None:
+    def check_history(self, table: str) -> bool:
         """Always passed here."""
+        return True
 
     def head(self, table: str) -> Head:
-        at = self._load("head", table)
-        return Head(at.seq, at.chain, {}, thaw(at.counts), at.swaps)
+        return _head(self._load(table))
 
     def reconnect(self) -> None:
         self.unseen.clear()
 
-    def commit(
-        self, table: str, *, seq: int, rows: tuple[Any, ...], chain: str, counts: Any, **_: Any
-    ) -> Any:
-        base = self._load("load", table)
-        if self._checks and base.seq < seq - 1:
-            raise CommitGap("gap")
-        if self._checks and base.seq >= seq:
-            return Committed.ALREADY
+    def commit(self, table: str, n: int, rows: tuple[Any, ...], before: str, chain: str, counts: Any) -> bool:
+        base = self._load(table)
+        if self._checks and is_committed(_head(base), table, n, before):
+            return True
         try:
-            self._ask("swap", table, base.swaps, seq, chain, freeze(counts), rows)
+            self._ask("swap", table, base.swaps, n, chain, freeze(counts), rows)
         except CommitUnknown:
-            self.unseen[table] = Table(seq, chain, freeze(counts), base.rows + rows, base.swaps + 1)
+            self.unseen[table] = Table(n, chain, freeze(counts), base.rows + rows, base.swaps + 1)
             raise
-        return Committed.NOW
+        return False
 
-    def _load(self, step: str, table: str) -> Table:
-        found: Table = self.unseen[table] if table in self.unseen else self._ask(step, table)
+    def read_back(self, first: int, last: int) -> Any:
+        unseen = self.unseen.get(EVENTS.name)
+        found = unseen.rows if unseen else self._ask("rows", first, last)
+        return tuple(row for row in found if first <= row.plan <= last)
+
+    def _load(self, table: str) -> Table:
+        found: Table = self.unseen[table] if table in self.unseen else self._ask("head", table)
         return found
 
 
-class ModelFacts(Facts):
-    """The product's own lake port over the model's lake."""
-
-    def __init__(self, lake: Any, ask: Ask) -> None:
-        super().__init__(lake)
-        self._model, self._ask = lake, ask
-
-    def rows(self, after: int, upto: int) -> Any:
-        unseen = self._model.unseen.get(EVENTS.name)
-        found = unseen.rows if unseen else self._ask("rows", after, upto)
-        return tuple(row for row in found if after < row.plan <= upto)
+def _head(table: Table) -> Head:
+    return Head(table.seq, table.chain, {}, thaw(table.counts))
 
 
 class ModelWorkers:

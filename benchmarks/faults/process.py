@@ -29,7 +29,14 @@ from cluster import plain, wiring
 from cluster.cli import exit_code
 from cluster.home import Home
 from cluster.settings import BUNDLE, Settings
-from cluster.wiring import Runtime, dedup_config, open_log, open_stores, worker_config, writer_config
+from cluster.wiring import (
+    dedup_config,
+    open_log,
+    open_stores,
+    run_sequencer,
+    worker_config,
+    writer_config,
+)
 from pipelines import maintain
 from pipelines.append import envelope
 from pipelines.stages.signature import similarities
@@ -168,7 +175,7 @@ def run_by_hand(
         unleased.Lease = _NoLease
     workers = LocalWorkers(worker or worker_config(settings), folder / "deciding")
     memory = LocalDedup(replace(dedup_config(settings), state_dir=folder), similarities)
-    Runtime(settings, workers, memory).run(True, lambda: False, lambda: False)
+    run_sequencer(settings, workers, memory, True, lambda: False, lambda: False)
 
 
 class _NoLease:

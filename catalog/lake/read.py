@@ -33,19 +33,11 @@ IDENTITY = (
 )
 
 
-class DataFile(NamedTuple):
-    """One file of a snapshot; `partition` holds its values as text, by column."""
-
-    path: str
-    record_count: int
-    partition: dict[str, str]
-
-
 class Files(NamedTuple):
     """The data files of one snapshot and the commit_seq that goes with them."""
 
     commit_seq: int
-    files: list[DataFile]
+    paths: list[str]
 
 
 class Identities(NamedTuple):
@@ -66,7 +58,8 @@ class Row(NamedTuple):
 def data_files(lake: Lake, table: str) -> Files:
     """From one load. Raises UnsafeStore for a table with delete files: its files alone are not its rows."""
     loaded = lake.store.load(table)
-    return Files(int(loaded.properties.get(COMMIT_SEQ, "0")), list(_files(loaded)))
+    paths = [task.file.file_path for task in planned(loaded)]
+    return Files(int(loaded.properties.get(COMMIT_SEQ, "0")), paths)
 
 
 def rows(
@@ -90,12 +83,12 @@ def rows(
 
 def row(lake: Lake, event_id: str) -> Row | None:
     """The row of one event, or None. Looks into every file: for one person's question, not for a loop."""
-    for file in data_files(lake, EVENTS.name).files:
-        ids = _read(file.path, ("event_id",)).column("event_id")
+    for path in data_files(lake, EVENTS.name).paths:
+        ids = _read(path, ("event_id",)).column("event_id")
         position = ids.index(pa.scalar(event_id, ids.type)).as_py()
         if position >= 0:
-            found = _read(file.path, tuple(EVENTS.arrow_schema.names)).slice(position, 1)
-            return Row(found.to_pylist()[0], file.path)
+            found = _read(path, tuple(EVENTS.arrow_schema.names)).slice(position, 1)
+            return Row(found.to_pylist()[0], path)
     return None
 
 
@@ -108,14 +101,14 @@ def table_ids(lake: Lake) -> Identities:
     schema = pa.schema([EVENTS.arrow_schema.field(name) for name in IDENTITY])
     schema = schema.append(pa.field("data_file", pa.large_string(), nullable=False))
     parts, unreadable = [schema.empty_table()], []
-    for file in snapshot.files:
+    for path in snapshot.paths:
         try:
-            found = _read(file.path, IDENTITY)
+            found = _read(path, IDENTITY)
         except Stopped:
-            unreadable.append(file.path)
+            unreadable.append(path)
             continue
-        path = pa.repeat(pa.scalar(file.path, pa.large_string()), found.num_rows)
-        parts.append(found.append_column(schema.field("data_file"), path))
+        named = pa.repeat(pa.scalar(path, pa.large_string()), found.num_rows)
+        parts.append(found.append_column(schema.field("data_file"), named))
     return Identities(snapshot.commit_seq, pa.concat_tables(parts), unreadable)
 
 
@@ -144,16 +137,6 @@ def planned(table: Table) -> Iterator[FileScanTask]:
                 file=task.file.file_path,
             )
         yield task
-
-
-def _files(table: Table) -> Iterator[DataFile]:
-    schema, specs = table.schema(), table.specs()
-    for task in planned(table):
-        partition = {}
-        for position, field in enumerate(specs[task.file.spec_id].fields):
-            value, kind = task.file.partition[position], schema.find_type(field.source_id)
-            partition[field.name] = field.transform.to_human_string(kind, value)
-        yield DataFile(task.file.file_path, task.file.record_count, partition)
 
 
 def _read(path: str, columns: Sequence[str]) -> pa.Table:

@@ -176,10 +176,12 @@ WAYS: tuple[Way, ...] = (rows_taken, row_doubled, row_invented, frames_taken, li
 
 def _data_file(stores: Stores, rng: Random) -> tuple[Path, pa.Table]:
     """A data file with enough rows."""
-    files = [
-        file for file in read.data_files(stores.lake(), EVENTS.name).files if file.record_count > 2 * STOLEN
+    paths = [
+        path
+        for path in read.data_files(stores.lake(), EVENTS.name).paths
+        if parquet.read_metadata(path).num_rows > 2 * STOLEN
     ]
-    path = Path(rng.choice(files).path.removeprefix("file://"))
+    path = Path(rng.choice(paths))
     with parquet.ParquetFile(path) as opened:
         return path, opened.read()
 
