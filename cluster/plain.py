@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 
-from actors.dedup.local import LocalDedup
+from actors.dedup.dedup import Dedup
 from actors.worker.local import LocalWorkers
 from cluster.home import Home
 from cluster.settings import Settings
@@ -19,5 +19,5 @@ def run(
     """Run the sequencer here; False when `give_up` ended the wait for another one."""
     Home(settings.home).make()
     workers = LocalWorkers(worker_config(settings), Home(settings.home).state / "deciding")
-    with closing(LocalDedup(dedup_config(settings), similarities)) as memory:
+    with closing(Dedup(dedup_config(settings), similarities)) as memory:
         return run_sequencer(settings, workers, memory, until_idle, stopping, give_up)

@@ -39,8 +39,10 @@ class SequencerConfig(NamedTuple):
     drain_s: float = 20.0
 
 
-Pending = Any
-"""The undecided rows of a plan, perhaps still being worked on: what `submit` gives and `decide` takes."""
+Batch = Any
+"""The undecided rows of a plan: a table, or a reference to one that only the memory follows."""
+Pending = Callable[[], Batch]
+"""Waits until a plan's rows are worked out. Raises WorkerDied when they will not be."""
 
 
 class WorkersPort(Protocol):
@@ -54,12 +56,12 @@ class MemoryPort(Protocol):
     """The memory of ids and near-duplicates (`actors.dedup`).
 
     `decide` gives the rows that stay, in order, and the redelivered events by channel. It raises
-    WorkerDied when the pending rows died with their worker, MemoryBehind when plans before n are not in
-    the memory, Unavailable while it is down. Between any two calls it may have been restarted: so
-    `catch_up` says which plan its rows follow, and raises MemoryBehind when the memory is not there.
+    MemoryBehind when plans before n are not in the memory, Unavailable while it is down. Between any two
+    calls it may have been restarted: so `catch_up` says which plan its rows follow, and raises MemoryBehind
+    when the memory is not there.
     """
 
-    def decide(self, n: int, pending: Pending) -> tuple[pa.Table, dict[str, int]]: ...
+    def decide(self, n: int, batch: Batch) -> tuple[pa.Table, dict[str, int]]: ...
     def drop(self, n: int) -> None: ...
     def promote(self, n: int, chain: str) -> None: ...
     def checkpoint(self) -> None: ...

@@ -131,7 +131,7 @@ class Sequencer:
             try:
                 if plan.n not in self._ahead:
                     self._submit(plan)
-                return self._ports.memory.decide(plan.n, self._ahead[plan.n])
+                return self._ports.memory.decide(plan.n, self._ahead[plan.n]())
             except WorkerDied as death:
                 self._ahead.pop(plan.n, None)
                 if not self._amend(plan):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.faults.model_world import CHANNELS, FRAMES, SEGMENTS, Remembered, Row, Table, freeze, thaw
 from catalog.control.plans import Amendments, Plan
@@ -124,19 +124,30 @@ def _head(table: Table) -> Head:
     return Head(table.seq, table.chain, {}, thaw(table.counts))
 
 
-class ModelWorkers:
-    """See `WorkersPort`: the rows of a plan as (segment, offset, event_id, disposition)."""
+class ModelPending(NamedTuple):
+    """The rows of a plan as (segment, offset, event_id, disposition); a value, as all a sequencer holds."""
 
-    def submit(self, plan: Plan, amendments: Amendments) -> tuple[tuple[str, int, str, str], ...]:
-        return tuple(
-            (
-                at.segment,
-                i,
-                FRAMES[at.segment][i],
-                QUARANTINED if (at.segment, i) in amendments.crashed else ACCEPTED,
+    rows: tuple[tuple[str, int, str, str], ...]
+
+    def __call__(self) -> tuple[tuple[str, int, str, str], ...]:
+        return self.rows
+
+
+class ModelWorkers:
+    """See `WorkersPort`."""
+
+    def submit(self, plan: Plan, amendments: Amendments) -> ModelPending:
+        return ModelPending(
+            tuple(
+                (
+                    at.segment,
+                    i,
+                    FRAMES[at.segment][i],
+                    QUARANTINED if (at.segment, i) in amendments.crashed else ACCEPTED,
+                )
+                for at in plan.ranges
+                for i in range(at.start, at.stop)
             )
-            for at in plan.ranges
-            for i in range(at.start, at.stop)
         )
 
     def poisonous(self, plan: Plan, amendments: Amendments) -> list[tuple[str, int, str]]:
@@ -159,14 +170,14 @@ class ModelMemory:
         self.known = known
         self.pending = pending
 
-    def decide(self, n: int, pending: Any) -> tuple[Any, dict[str, int]]:
+    def decide(self, n: int, batch: Any) -> tuple[Any, dict[str, int]]:
         self._call("decide", n)
         self.pending = None
         if self.known.seq != n - 1:
             raise MemoryBehind("behind", have=self.known.seq, need=n - 1)
         ids = {event_id for event_id, _ in self.known.entries}
         rows, redelivered = [], Counter[str]()
-        for segment, offset, event_id, disposition in sorted(pending):
+        for segment, offset, event_id, disposition in sorted(batch):
             if event_id in ids:
                 redelivered[CHANNELS[segment]] += 1
             else:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from actors.dedup.local import LocalDedup
+from actors.dedup.dedup import Dedup
 from actors.worker.config import WorkerConfig
 from actors.worker.local import LocalWorkers
 from benchmarks.faults.workload import Line
@@ -174,7 +174,7 @@ def run_by_hand(
         unleased: Any = wiring
         unleased.Lease = _NoLease
     workers = LocalWorkers(worker or worker_config(settings), folder / "deciding")
-    memory = LocalDedup(replace(dedup_config(settings), state_dir=folder), similarities)
+    memory = Dedup(replace(dedup_config(settings), state_dir=folder), similarities)
     run_sequencer(settings, workers, memory, True, lambda: False, lambda: False)
 
 

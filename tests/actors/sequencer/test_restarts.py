@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +9,6 @@ import pytest
 
 from actors.dedup.config import DedupConfig
 from actors.dedup.dedup import Decision, Dedup
-from actors.dedup.local import LocalDedup
 from actors.worker.local import LocalWorkers
 from catalog.tables import EVENTS
 from cluster.checks import ledger_home, redecide_home, verify_home
@@ -20,7 +18,7 @@ from pipelines.stages.signature import similarities
 from tests.homes import append, line, run, small
 
 
-class Restarted(LocalDedup):
+class Restarted(Dedup):
     """Ends and runs its constructor again before it decides a plan for the first time."""
 
     def __init__(self, config: DedupConfig) -> None:
@@ -29,13 +27,13 @@ class Restarted(LocalDedup):
         self._asked = 0
         super().__init__(config, similarities)
 
-    def decide(self, n: int, pending: Callable[[], pa.Table]) -> Decision:
+    def decide(self, n: int, batch: pa.Table) -> Decision:
         if n > self._asked:
             self._asked = n
             self.restarts += 1
             self.close()
             Dedup.__init__(self, self._config, similarities)
-        return super().decide(n, pending)
+        return super().decide(n, batch)
 
 
 def test_nothing_is_decided_with_less_memory(tmp_path: Path) -> None:

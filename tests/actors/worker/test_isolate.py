@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from actors.dedup.local import LocalDedup
+from actors.dedup.dedup import Dedup
 from actors.worker import isolate
 from actors.worker.isolate import bisect
 from actors.worker.local import LocalWorkers
@@ -66,7 +66,7 @@ def deadly(
 def run_deadly(settings: Settings) -> None:
     config = worker_config(settings)._replace(stages=deadly)
     workers = LocalWorkers(config, Home(settings.home).state / "deciding")
-    memory = LocalDedup(dedup_config(settings), similarities)
+    memory = Dedup(dedup_config(settings), similarities)
     run_sequencer(settings, workers, memory, True, lambda: False, lambda: False)
 
 
