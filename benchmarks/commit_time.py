@@ -27,7 +27,6 @@ from catalog.envelope import Envelope, Located
 from catalog.ids import event_id
 from catalog.lake.commit import Lake
 from catalog.tables import ACCEPTED, EVENTS, LEDGER
-from cluster.wiring import Facts
 from pipelines import flow
 from pipelines.maintain import Maintainer
 
@@ -57,18 +56,17 @@ def judged(n: int) -> pa.Table:
 def commits(home: Path, count: int) -> Iterator[tuple[float, int]]:
     """(seconds of the commit and its ledger row, bytes of the events' metadata file then) of each commit."""
     lake, clock = Lake(home), SystemClock()
-    facts, maintainer = Facts(lake), Maintainer(lake, clock)
-    before = ""
+    maintainer, before = Maintainer(lake, clock), ""
     for n in range(1, count + 1):
         plan = Plan(n, "log", "core-1", "0", n, (), dict.fromkeys(CHANNELS, ROWS // 4)).chained(before)
         rows = judged(n)
         counted = flow.counts(plan, rows, {})
         began = time.perf_counter()
-        facts.commit(EVENTS.name, n, flow.rows(plan, rows), before, plan.chain, counted)
-        facts.commit(LEDGER.name, n, flow.ledger(plan, counted), before, plan.chain, counted)
+        lake.commit(EVENTS.name, n, flow.rows(plan, rows), before, plan.chain, counted)
+        lake.commit(LEDGER.name, n, flow.ledger(plan, counted), before, plan.chain, counted)
         took_s = time.perf_counter() - began
         before = plan.chain
-        maintainer.turn(n, drain=False)
+        maintainer.turn(n)
         yield took_s, _head_bytes(lake)
 
 

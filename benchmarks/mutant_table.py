@@ -174,10 +174,10 @@ MUTANTS = (
         (
             Edit(
                 SEQUENCER,
-                "        if not self._commit(plan, judged, before, counts):\n",
+                "        if not self._put(EVENTS.name, plan,",
                 "        self._ports.memory.promote(plan.n, plan.chain)\n"
                 "        self._ports.memory.checkpoint()\n"
-                "        if not self._commit(plan, judged, before, counts):\n",
+                "        if not self._put(EVENTS.name, plan,",
             ),
         ),
         (f"{EVERY_INTERLEAVING}[alone, every fault]",),
@@ -203,13 +203,12 @@ MUTANTS = (
         (
             Edit(
                 SEQUENCER,
-                "                self._look_again(EVENTS.name, plan, unknown)\n",
-                "                self._ports.lake.reconnect()\n                continue\n",
+                "                self._look_again(table, plan, unknown)\n                return False\n",
+                "                self._ports.lake.reconnect()\n",
             ),
             Edit(
                 COMMIT,
-                "            if _behind(_head(base).commit_seq, seq, table):\n"
-                "                return Committed.ALREADY\n",
+                "            if is_committed(head, table, n, before):\n                return True\n",
                 "",
             ),
         ),

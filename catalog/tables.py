@@ -9,16 +9,20 @@ from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
-Type = Literal["string", "long", "double", "date", "timestamptz", "binary", "list<long>"]
+Type = Literal[
+    "string", "long", "double", "boolean", "date", "timestamptz", "binary", "list<long>", "list<string>"
+]
 
 ARROW_TYPES: dict[Type, pa.DataType] = {
     "string": pa.large_string(),
     "long": pa.int64(),
     "double": pa.float64(),
+    "boolean": pa.bool_(),
     "date": pa.date32(),
     "timestamptz": pa.timestamp("us", tz="UTC"),
     "binary": pa.large_binary(),
     "list<long>": pa.large_list(pa.field("element", pa.int64(), nullable=False)),
+    "list<string>": pa.large_list(pa.field("element", pa.large_string(), nullable=False)),
 }
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 
-from actors.dedup.local import LocalDedup
+from actors.dedup.dedup import Dedup
 from actors.worker.local import LocalWorkers
 from cluster.home import Home
 from cluster.settings import Settings
-from cluster.wiring import Runtime, dedup_config, worker_config
+from cluster.wiring import dedup_config, run_sequencer, worker_config
 from pipelines.stages.signature import similarities
 
 
@@ -19,5 +19,5 @@ def run(
     """Run the sequencer here; False when `give_up` ended the wait for another one."""
     Home(settings.home).make()
     workers = LocalWorkers(worker_config(settings), Home(settings.home).state / "deciding")
-    with closing(LocalDedup(dedup_config(settings), similarities)) as memory:
-        return Runtime(settings, workers, memory).run(until_idle, stopping, give_up)
+    with closing(Dedup(dedup_config(settings), similarities)) as memory:
+        return run_sequencer(settings, workers, memory, until_idle, stopping, give_up)

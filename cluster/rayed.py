@@ -14,15 +14,15 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from actors.dedup.actor import RayMemory
 from actors.dedup.dedup import Dedup
-from actors.sequencer.actor import SequencerActor
+from actors.sequencer.actor import Run, SequencerActor
 from actors.worker.actor import RayWorkers, WorkerActor
 from catalog import failpoints
 from catalog.errors import BeejanError, Stopped
-from cluster import actors
+from cluster import presence
 from cluster.home import Home
 from cluster.settings import Settings
 from cluster.stop import Stop
-from cluster.wiring import Runtime, dedup_config, worker_config
+from cluster.wiring import dedup_config, run_sequencer, worker_config
 from pipelines.stages.signature import similarities
 
 OBJECT_STORE_BYTES = 256 << 20
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 def run(settings: Settings, until_idle: bool, stopping: Stop, give_up: Callable[[], bool]) -> bool:
     """Run the sequencer under Ray, here, until it ends; False when `give_up` ended the wait for another."""
     Home(settings.home).make()
-    actors.note(Home(settings.home), "driver")
+    presence.note(Home(settings.home), "driver")
     try:
         start_ray(settings)
     except SystemExit:
@@ -106,12 +106,13 @@ def _watch(
             running = sequencer.run.remote(until_idle, give_up)
 
 
-def _build(settings: Settings) -> Runtime:
+def _build(settings: Settings) -> Run:
     """Runs in the sequencer's process, which finds the others by name: Ray could not restart an actor whose
     arguments hold their handles."""
     _enter(settings, "sequencer")
     workers = [ray.get_actor(name) for name in _workers(settings)]
-    return Runtime(settings, RayWorkers(worker_config(settings), workers), RayMemory(ray.get_actor(MEMORY)))
+    memory = RayMemory(ray.get_actor(MEMORY))
+    return partial(run_sequencer, settings, RayWorkers(worker_config(settings), workers), memory)
 
 
 def _workers(settings: Settings) -> list[str]:
@@ -120,7 +121,7 @@ def _workers(settings: Settings) -> list[str]:
 
 def _enter(settings: Settings, name: str) -> None:
     failpoints.arm(settings.failpoint)
-    actors.note(Home(settings.home), name)
+    presence.note(Home(settings.home), name)
 
 
 class _Memory(Dedup):

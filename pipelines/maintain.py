@@ -25,9 +25,8 @@ class Maintainer:
         self._clock = clock
         self._done: dict[Callable[[str], object], int] = {}
 
-    def turn(self, commit_seq: int, drain: bool) -> bool:
+    def turn(self, commit_seq: int) -> bool:
         """Do what is due at this commit; never a reason to go on turning."""
-        del drain
         for work, every in (
             (self._expire, EXPIRE_COMMITS),
             (self._compact, COMPACT_COMMITS),

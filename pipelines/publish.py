@@ -27,9 +27,8 @@ class Publisher:
         self._clock = clock
         self._stopped = stopped
 
-    def turn(self, commit_seq: int, drain: bool) -> bool:
+    def turn(self, commit_seq: int) -> bool:
         """Publish the next committed segment; True when there was one."""
-        del drain  # publication never waits for more
         progress = self._plans.progress()
         listed = {segment.name: segment for segment in self._log.segments()}
         for name in self._plans.published(list(listed)):

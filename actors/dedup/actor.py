@@ -6,7 +6,7 @@ MemoryBehind, and catches up from the table. Ray repeats no call: each carries i
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 import ray
@@ -15,24 +15,15 @@ from ray.exceptions import RayActorError, RayTaskError
 from catalog.errors import BeejanError, Unavailable
 
 
-class Pending(Protocol):
-    """Rows that are being worked on in another actor."""
-
-    rows: ray.ObjectRef[pa.Table]
-
-    def wait(self) -> None: ...
-
-
 class RayMemory:
     """Calls the actor; raises Unavailable while it is down or restarting."""
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
 
-    def decide(self, n: int, pending: Pending) -> tuple[pa.Table, dict[str, int]]:
+    def decide(self, n: int, batch: ray.ObjectRef[pa.Table]) -> tuple[pa.Table, dict[str, int]]:
         """See `Dedup.decide`; the batch goes from worker to memory without passing through here."""
-        pending.wait()
-        rows, redelivered = self._call("decide", n, pending.rows)
+        rows, redelivered = self._call("decide", n, batch)
         return rows, redelivered
 
     def drop(self, n: int) -> None:

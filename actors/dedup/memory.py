@@ -133,7 +133,7 @@ class Memory:
         except (lmdb.Error, OSError) as error:
             self.close()
             raise _unavailable(error) from None
-        except BaseException:
+        except BaseException:  # half open, whatever it was: the next use opens it again
             self.close()
             raise
 

@@ -7,25 +7,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Protocol
 
-
-class Runnable(Protocol):
-    """A sequencer with its ports, as the wiring builds it."""
-
-    def run(self, until_idle: bool, stopping: Callable[[], bool], give_up: Callable[[], bool]) -> bool: ...
+Run = Callable[[bool, Callable[[], bool], Callable[[], bool]], bool]
+"""Called with (until_idle, stopping, give_up): waits for the lease, then turns; False where it gave up."""
 
 
 class SequencerActor:
     """Receives the function that builds it; remembers nothing that is not durable elsewhere."""
 
-    def __init__(self, build: Callable[[], Runnable]) -> None:
+    def __init__(self, build: Callable[[], Run]) -> None:
         self._stop = threading.Event()
-        self._runnable = build()
+        self._run = build()
 
     def run(self, until_idle: bool, give_up: Callable[[], bool]) -> bool:
         """Wait for the lease, then turn; False when `give_up` ended the wait."""
-        return self._runnable.run(until_idle, self._stop.is_set, give_up)
+        return self._run(until_idle, self._stop.is_set, give_up)
 
     def stop(self) -> None:
         """Finish what is durable and end `run`."""

@@ -6,15 +6,15 @@ The same step functions run against these ports in the product, in the fault ben
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
 from catalog.clock import Clock
-from catalog.control.plans import Amendments, Plan
+from catalog.control.plans import Amendments, Plan, PlanStore
 from catalog.errors import CorruptFrame
-from catalog.log.port import Scan, Segment
+from catalog.lake.commit import Lake
+from catalog.log.port import Log
 
 
 class SequencerConfig(NamedTuple):
@@ -29,65 +29,20 @@ class SequencerConfig(NamedTuple):
 
     bundle: str
     code_version: str
-    plan_rows: int = 5_000
-    plan_age_s: float = 1.0
+    plan_rows: int
+    plan_age_s: float
+    ahead: int
+    checkpoint_plans: int
     plan_bytes: int = 64 << 20
-    ahead: int = 4
-    checkpoint_plans: int = 20
     poll_s: float = 0.05
     retry_s: float = 0.2
     drain_s: float = 20.0
 
 
-class Head(Protocol):
-    """A table's own account of itself, all from one read."""
-
-    @property
-    def commit_seq(self) -> int: ...
-    @property
-    def chain(self) -> str: ...
-    @property
-    def counts(self) -> dict[str, dict[str, int]]: ...
-
-
-class LogPort(Protocol):
-    """The part of the log that planning needs (`catalog.log.port.Log`)."""
-
-    def segments(self) -> list[Segment]: ...
-    def scan(
-        self, segment: str, start: int, max_frames: int, given_up: AbstractSet[int], max_bytes: int
-    ) -> Scan: ...
-    def recover(self, segment: str, given_up: AbstractSet[int] = ...) -> Segment: ...
-
-
-class PlansPort(Protocol):
-    """The control database (`catalog.control.plans.PlanStore`)."""
-
-    def last(self) -> int: ...
-    def chain(self, n: int) -> str | None: ...
-    def after(self, n: int, limit: int) -> list[Plan]: ...
-    def insert(self, plan: Plan) -> None: ...
-    def progress(self) -> dict[str, tuple[int, int]]: ...
-    def published(self, names: Sequence[str]) -> set[str]: ...
-    def amend(self, segment: str, offset: int, event_id: str, reason: str, now_us: int) -> bool: ...
-    def amendments(self, segments: Sequence[str] | None = None) -> Amendments: ...
-
-
-class LakePort(Protocol):
-    """The tables of facts (`catalog.lake`). `commit` says True when plan n was committed before."""
-
-    def self_test(self) -> None: ...
-    def check_history(self) -> None: ...
-    def head(self, table: str) -> Head: ...
-    def commit(
-        self, table: str, n: int, rows: pa.Table, before: str, chain: str, counts: dict[str, dict[str, int]]
-    ) -> bool: ...
-    def reconnect(self) -> None: ...
-    def rows(self, after: int, upto: int) -> pa.Table: ...
-
-
-Pending = Any
-"""The undecided rows of a plan, perhaps still being worked on: what `submit` gives and `decide` takes."""
+Batch = Any
+"""The undecided rows of a plan: a table, or a reference to one that only the memory follows."""
+Pending = Callable[[], Batch]
+"""Waits until a plan's rows are worked out. Raises WorkerDied when they will not be."""
 
 
 class WorkersPort(Protocol):
@@ -101,12 +56,12 @@ class MemoryPort(Protocol):
     """The memory of ids and near-duplicates (`actors.dedup`).
 
     `decide` gives the rows that stay, in order, and the redelivered events by channel. It raises
-    WorkerDied when the pending rows died with their worker, MemoryBehind when plans before n are not in
-    the memory, Unavailable while it is down. Between any two calls it may have been restarted: so
-    `catch_up` says which plan its rows follow, and raises MemoryBehind when the memory is not there.
+    MemoryBehind when plans before n are not in the memory, Unavailable while it is down. Between any two
+    calls it may have been restarted: so `catch_up` says which plan its rows follow, and raises MemoryBehind
+    when the memory is not there.
     """
 
-    def decide(self, n: int, pending: Pending) -> tuple[pa.Table, dict[str, int]]: ...
+    def decide(self, n: int, batch: Batch) -> tuple[pa.Table, dict[str, int]]: ...
     def drop(self, n: int) -> None: ...
     def promote(self, n: int, chain: str) -> None: ...
     def checkpoint(self) -> None: ...
@@ -116,18 +71,19 @@ class MemoryPort(Protocol):
 
 
 class Ports(NamedTuple):
-    """Everything the sequencer touches. `turns` are upkeep: each gets (commit_seq, draining) and says
-    whether it did something; they run between commits, never beside one. `stopped` are the segments that
-    cannot go on, and why."""
+    """Everything the sequencer touches. `read_back` gives the table's rows of plans n to m, both included.
+    `turns` are upkeep: each gets the commit_seq and says whether it did something; they run between commits,
+    never beside one. `stopped` are the segments that cannot go on, and why."""
 
-    log: LogPort
-    plans: PlansPort
-    lake: LakePort
+    log: Log
+    plans: PlanStore
+    lake: Lake
+    read_back: Callable[[int, int], pa.Table]
     workers: WorkersPort
     memory: MemoryPort
     clock: Clock
     rows: Callable[[Plan, pa.Table], pa.Table]
     counts: Callable[[Plan, pa.Table, dict[str, int]], dict[str, dict[str, int]]]
     ledger: Callable[[Plan, dict[str, dict[str, int]]], pa.Table]
-    turns: Sequence[Callable[[int, bool], bool]]
+    turns: Sequence[Callable[[int], bool]]
     stopped: dict[str, CorruptFrame]

@@ -12,9 +12,11 @@ Two sequencers may run at once: the primary key of the plans and the swap of the
 
 from __future__ import annotations
 
+import logging
+
 import pyarrow as pa
 
-from actors.sequencer.config import Head, Pending, Ports, SequencerConfig
+from actors.sequencer.config import Pending, Ports, SequencerConfig
 from actors.sequencer.planning import Planner
 from catalog.control.plans import Plan
 from catalog.errors import (
@@ -28,6 +30,7 @@ from catalog.errors import (
     WorkerDied,
 )
 from catalog.failpoints import hit
+from catalog.lake.commit import Head
 from catalog.tables import EVENTS, LEDGER
 
 CATCH_UP_PLANS = 500
@@ -37,6 +40,8 @@ RESTORE = (
     "nothing was changed; bring back the control database and the table of the same moment "
     "(control.db, catalog.db and warehouse/ belong together), then run again"
 )
+
+log = logging.getLogger(__name__)
 
 
 class Sequencer:
@@ -63,7 +68,8 @@ class Sequencer:
         """Agree with what is durable before doing anything. Raises Stopped where it does not agree."""
         # 1. The catalog refuses stale commits, or nothing here is safe.
         self._ports.lake.self_test()
-        self._ports.lake.check_history()
+        if not self._ports.lake.check_history(EVENTS.name):
+            log.warning("no snapshot of the table names its commit: was it maintained by hand?")
         # 2. Plans and table share one history.
         head = self._ports.lake.head(EVENTS.name)
         self._check_chain(head)
@@ -77,10 +83,10 @@ class Sequencer:
         recovered = self._planner.recover()
         planned = self._plan_ahead(drain)
         worked = self._work()
-        kept = [turn(self.commit_seq, drain) for turn in self._ports.turns]
+        kept = [turn(self.commit_seq) for turn in self._ports.turns]
         return recovered or planned or worked or any(kept)
 
-    def save(self) -> None:
+    def checkpoint(self) -> None:
         """Checkpoint the memory, so that the next start has little to read back."""
         if self._since_checkpoint:
             self._ports.memory.checkpoint()
@@ -114,20 +120,9 @@ class Sequencer:
     def _carry_out(self, plan: Plan) -> None:
         decision = self._decide(plan)
         hit("decide.done")
-        if decision is None or not self._commit_and_count(plan, *decision):
+        if decision is None or not self._commit(plan, *decision):
             self._follow()
         self._ahead = {n: pending for n, pending in self._ahead.items() if n > self.commit_seq}
-
-    def _commit_and_count(self, plan: Plan, judged: pa.Table, redelivered: dict[str, int]) -> bool:
-        before = self._ports.plans.chain(plan.n - 1)
-        if before is None:
-            raise CommitGap("a plan is missing from the control database", hint=RESTORE, n=plan.n - 1)
-        counts = self._ports.counts(plan, judged, redelivered)
-        if not self._commit(plan, judged, before, counts):
-            return False
-        self._ledger(plan, counts)
-        self._promote(plan)
-        return True
 
     def _decide(self, plan: Plan) -> tuple[pa.Table, dict[str, int]] | None:
         """Step 2; None when a rival committed plan n meanwhile. Nothing is decided with less memory than
@@ -136,7 +131,7 @@ class Sequencer:
             try:
                 if plan.n not in self._ahead:
                     self._submit(plan)
-                return self._ports.memory.decide(plan.n, self._ahead[plan.n])
+                return self._ports.memory.decide(plan.n, self._ahead[plan.n]())
             except WorkerDied as death:
                 self._ahead.pop(plan.n, None)
                 if not self._amend(plan):
@@ -157,18 +152,32 @@ class Sequencer:
             hit("amend.inserted")
         return bool(found)
 
-    def _commit(self, plan: Plan, judged: pa.Table, before: str, counts: dict[str, dict[str, int]]) -> bool:
-        """Step 3. True when this very attempt committed plan n; False when n is committed in some other
-        way, by a rival or by an attempt whose answer was lost: then the table's rows count, not ours."""
-        rows = self._ports.rows(plan, judged)
+    def _commit(self, plan: Plan, judged: pa.Table, redelivered: dict[str, int]) -> bool:
+        """Steps 3 to 5; False when the rows of plan n in the table are not known to be ours."""
+        counts = self._ports.counts(plan, judged, redelivered)
+        if not self._put(EVENTS.name, plan, self._ports.rows(plan, judged), counts):
+            return False
+        self._ledger(plan, counts)
+        self._promote(plan)
+        return True
+
+    def _ledger(self, plan: Plan, counts: dict[str, dict[str, int]]) -> None:
+        """Step 4, under the ledger's own commit_seq, from the counts that the table carries for plan n."""
+        self._put(LEDGER.name, plan, self._ports.ledger(plan, counts), counts)
+
+    def _put(self, table: str, plan: Plan, rows: pa.Table, counts: dict[str, dict[str, int]]) -> bool:
+        """Plan n is in the table afterwards. True when this very attempt put it there; False when it is
+        there in some other way, by a rival or by an attempt whose answer was lost."""
+        before = self._ports.plans.chain(plan.n - 1)
+        if before is None:
+            raise CommitGap("a plan is missing from the control database", hint=RESTORE, n=plan.n - 1)
         while True:
             try:
-                return not self._ports.lake.commit(EVENTS.name, plan.n, rows, before, plan.chain, counts)
+                return not self._ports.lake.commit(table, plan.n, rows, before, plan.chain, counts)
             except CommitConflict:
-                pass  # nothing of ours is in the table: look where it is now, and try again or follow
+                continue  # nothing of ours is in the table, and the next attempt looks where it is now
             except CommitUnknown as unknown:
-                self._look_again(EVENTS.name, plan, unknown)
-            if self._ports.lake.head(EVENTS.name).commit_seq >= plan.n:
+                self._look_again(table, plan, unknown)
                 return False
 
     def _look_again(self, table: str, plan: Plan, unknown: CommitUnknown) -> None:
@@ -178,20 +187,6 @@ class Sequencer:
         if self._ports.lake.head(table).commit_seq < plan.n:
             cause = str(unknown.fields.get("cause", ""))
             raise Unavailable("a commit did not happen", n=plan.n, cause=cause) from None
-
-    def _ledger(self, plan: Plan, counts: dict[str, dict[str, int]]) -> None:
-        """Step 4, under the ledger's own commit_seq, from the counts that the table carries for plan n."""
-        rows = self._ports.ledger(plan, counts)
-        before = self._ports.plans.chain(plan.n - 1) or ""
-        while True:
-            try:
-                self._ports.lake.commit(LEDGER.name, plan.n, rows, before, plan.chain, counts)
-                return
-            except CommitConflict:
-                pass
-            except CommitUnknown as unknown:
-                self._look_again(LEDGER.name, plan, unknown)
-                return
 
     def _heal_ledger(self, head: Head) -> None:
         if self._ports.lake.head(LEDGER.name).commit_seq < head.commit_seq:
@@ -205,7 +200,7 @@ class Sequencer:
             self._ports.memory.promote(plan.n, plan.chain)
             self._since_checkpoint += 1
             if self._since_checkpoint >= self._config.checkpoint_plans:
-                self.save()
+                self.checkpoint()
         except (Unavailable, MemoryBehind):
             pass  # it lost its overlay: the next decision finds it behind and reads plan n back
 
@@ -227,7 +222,7 @@ class Sequencer:
             seq = 0
         while seq < head.commit_seq:
             upto = min(seq + CATCH_UP_PLANS, head.commit_seq)
-            rows = self._ports.lake.rows(seq, upto)
+            rows = self._ports.read_back(seq + 1, upto)
             self._ports.memory.catch_up(rows, seq, upto, self._ports.plans.chain(upto) or "")
             seq = upto
 

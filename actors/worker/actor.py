@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from itertools import cycle
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import ray
@@ -25,24 +27,6 @@ class WorkerActor(Worker):
         return found.num_rows, found
 
 
-class RayPending(NamedTuple):
-    """Rows a worker is working on."""
-
-    done: ray.ObjectRef[int]
-    rows: ray.ObjectRef[pa.Table]
-
-    def wait(self) -> None:
-        """Until the rows are there. Raises WorkerDied when they will not come."""
-        try:
-            ray.get(self.done)
-        except RayTaskError as failure:
-            raise failure.cause from None
-        except RayActorError:
-            raise WorkerDied("a flow worker ended") from None
-        except RayError as failure:
-            raise WorkerDied("a plan's rows were lost", cause=type(failure).__name__) from None
-
-
 class RayWorkers:
     """Plans go round the workers; a worker that died is restarted by Ray and stays in the round."""
 
@@ -50,10 +34,26 @@ class RayWorkers:
         self._config = config
         self._next = cycle(actors)
 
-    def submit(self, plan: Plan, amendments: Amendments) -> RayPending:
-        """Start on a plan's rows."""
-        return RayPending(*next(self._next).pure_in_parts.options(num_returns=2).remote(plan, amendments))
+    def submit(self, plan: Plan, amendments: Amendments) -> Callable[[], ray.ObjectRef[pa.Table]]:
+        """Start on a plan's rows; called, the answer waits until they are there and says where.
+
+        Calling it raises WorkerDied when they will not come.
+        """
+        worker = next(self._next)
+        return partial(_awaited, *worker.pure_in_parts.options(num_returns=2).remote(plan, amendments))
 
     def poisonous(self, plan: Plan, amendments: Amendments) -> list[tuple[str, int, str]]:
         """See `actors.worker.isolate.poisonous`."""
         return poisonous(self._config, plan, amendments)
+
+
+def _awaited(done: ray.ObjectRef[int], rows: ray.ObjectRef[pa.Table]) -> ray.ObjectRef[pa.Table]:
+    try:
+        ray.get(done)
+    except RayTaskError as failure:
+        raise failure.cause from None
+    except RayActorError:
+        raise WorkerDied("a flow worker ended") from None
+    except RayError as failure:
+        raise WorkerDied("a plan's rows were lost", cause=type(failure).__name__) from None
+    return rows

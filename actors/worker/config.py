@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import pyarrow as pa
 
-from catalog.control.plans import Amendments, Plan
 from catalog.envelope import Located, Unreadable
+from catalog.history import History
 
-
-class Stages(Protocol):
-    """The pure stages of the flow over one batch of frames."""
-
-    def __call__(
-        self,
-        batch: Sequence[Located],
-        crashed: frozenset[tuple[str, int]],
-        unreadable: dict[tuple[str, int], Unreadable],
-    ) -> pa.Table: ...
-
-
-class History(Protocol):
-    """Where a plan's frames are read from."""
-
-    def frames(self, plan: Plan, amendments: Amendments) -> list[Located]: ...
-
-    def remains(self, segment: str, offset: int) -> bytes: ...
+Stages = Callable[
+    [Sequence[Located], frozenset[tuple[str, int]], dict[tuple[str, int], Unreadable]], pa.Table
+]
+"""The pure stages over one batch of frames, given which of them ended a process or are unreadable."""
 
 
 class WorkerConfig(NamedTuple):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from actors.worker.config import History, WorkerConfig
+from actors.worker.config import WorkerConfig
 from catalog.control.plans import Amendments, Plan
 from catalog.envelope import Unreadable
 from catalog.errors import BeejanError, WorkerDied
 from catalog.failpoints import hit
+from catalog.history import History
 from catalog.ids import payload_digest
 
 

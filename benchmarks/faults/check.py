@@ -86,8 +86,8 @@ def check(settings: Settings, sent: Sequence[Line], receipts: Path) -> Verdict:
 def events(lake: Lake) -> list[Row]:
     """Every row of `structured.events`, from its data files."""
     rows: list[Row] = []
-    for file in read.data_files(lake, EVENTS.name).files:
-        with parquet.ParquetFile(file.path) as opened:
+    for path in read.data_files(lake, EVENTS.name).paths:
+        with parquet.ParquetFile(path) as opened:
             rows += opened.read(columns=COLUMNS).to_pylist()
     return sorted(rows, key=lambda row: (row["plan"], row["segment"], row["offset"]))
 

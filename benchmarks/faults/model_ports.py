@@ -9,22 +9,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.faults.model_world import CHANNELS, FRAMES, SEGMENTS, Remembered, Row, Table, freeze, thaw
 from catalog.control.plans import Amendments, Plan
-from catalog.errors import CommitGap, CommitUnknown, MemoryBehind
-from catalog.lake.commit import Committed, Head
+from catalog.errors import CommitUnknown, MemoryBehind
+from catalog.lake.commit import Head, is_committed
 from catalog.log.port import Scan, Segment
 from catalog.tables import ACCEPTED, EVENTS, QUARANTINED, REDELIVERED
-from cluster.wiring import Facts
 
 Ask = Callable[..., Any]
 """Waits for the scheduler; gives the answer or raises it."""
 
 
 class ModelLog:
-    """See `LogPort`."""
+    """See `catalog.log.port.Log`: what planning asks of it."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
@@ -45,7 +44,7 @@ class ModelLog:
 
 
 class ModelPlans:
-    """See `PlansPort`; `book` finds a plan by its chain."""
+    """See `catalog.control.plans.PlanStore`; `book` finds a plan by its chain."""
 
     def __init__(self, ask: Ask, book: dict[str, Plan]) -> None:
         self._ask = ask
@@ -90,62 +89,65 @@ class ModelLake:
     def self_test(self) -> None:
         """Always passed here."""
 
-    def check_history(self, table: str) -> None:
+    def check_history(self, table: str) -> bool:
         """Always passed here."""
+        return True
 
     def head(self, table: str) -> Head:
-        at = self._load("head", table)
-        return Head(at.seq, at.chain, {}, thaw(at.counts), at.swaps)
+        return _head(self._load(table))
 
     def reconnect(self) -> None:
         self.unseen.clear()
 
-    def commit(
-        self, table: str, *, seq: int, rows: tuple[Any, ...], chain: str, counts: Any, **_: Any
-    ) -> Any:
-        base = self._load("load", table)
-        if self._checks and base.seq < seq - 1:
-            raise CommitGap("gap")
-        if self._checks and base.seq >= seq:
-            return Committed.ALREADY
+    def commit(self, table: str, n: int, rows: tuple[Any, ...], before: str, chain: str, counts: Any) -> bool:
+        base = self._load(table)
+        if self._checks and is_committed(_head(base), table, n, before):
+            return True
         try:
-            self._ask("swap", table, base.swaps, seq, chain, freeze(counts), rows)
+            self._ask("swap", table, base.swaps, n, chain, freeze(counts), rows)
         except CommitUnknown:
-            self.unseen[table] = Table(seq, chain, freeze(counts), base.rows + rows, base.swaps + 1)
+            self.unseen[table] = Table(n, chain, freeze(counts), base.rows + rows, base.swaps + 1)
             raise
-        return Committed.NOW
+        return False
 
-    def _load(self, step: str, table: str) -> Table:
-        found: Table = self.unseen[table] if table in self.unseen else self._ask(step, table)
+    def read_back(self, first: int, last: int) -> Any:
+        unseen = self.unseen.get(EVENTS.name)
+        found = unseen.rows if unseen else self._ask("rows", first, last)
+        return tuple(row for row in found if first <= row.plan <= last)
+
+    def _load(self, table: str) -> Table:
+        found: Table = self.unseen[table] if table in self.unseen else self._ask("head", table)
         return found
 
 
-class ModelFacts(Facts):
-    """The product's own lake port over the model's lake."""
+def _head(table: Table) -> Head:
+    return Head(table.seq, table.chain, {}, thaw(table.counts))
 
-    def __init__(self, lake: Any, ask: Ask) -> None:
-        super().__init__(lake)
-        self._model, self._ask = lake, ask
 
-    def rows(self, after: int, upto: int) -> Any:
-        unseen = self._model.unseen.get(EVENTS.name)
-        found = unseen.rows if unseen else self._ask("rows", after, upto)
-        return tuple(row for row in found if after < row.plan <= upto)
+class ModelPending(NamedTuple):
+    """The rows of a plan as (segment, offset, event_id, disposition); a value, as all a sequencer holds."""
+
+    rows: tuple[tuple[str, int, str, str], ...]
+
+    def __call__(self) -> tuple[tuple[str, int, str, str], ...]:
+        return self.rows
 
 
 class ModelWorkers:
-    """See `WorkersPort`: the rows of a plan as (segment, offset, event_id, disposition)."""
+    """See `WorkersPort`."""
 
-    def submit(self, plan: Plan, amendments: Amendments) -> tuple[tuple[str, int, str, str], ...]:
-        return tuple(
-            (
-                at.segment,
-                i,
-                FRAMES[at.segment][i],
-                QUARANTINED if (at.segment, i) in amendments.crashed else ACCEPTED,
+    def submit(self, plan: Plan, amendments: Amendments) -> ModelPending:
+        return ModelPending(
+            tuple(
+                (
+                    at.segment,
+                    i,
+                    FRAMES[at.segment][i],
+                    QUARANTINED if (at.segment, i) in amendments.crashed else ACCEPTED,
+                )
+                for at in plan.ranges
+                for i in range(at.start, at.stop)
             )
-            for at in plan.ranges
-            for i in range(at.start, at.stop)
         )
 
     def poisonous(self, plan: Plan, amendments: Amendments) -> list[tuple[str, int, str]]:
@@ -168,14 +170,14 @@ class ModelMemory:
         self.known = known
         self.pending = pending
 
-    def decide(self, n: int, pending: Any) -> tuple[Any, dict[str, int]]:
+    def decide(self, n: int, batch: Any) -> tuple[Any, dict[str, int]]:
         self._call("decide", n)
         self.pending = None
         if self.known.seq != n - 1:
             raise MemoryBehind("behind", have=self.known.seq, need=n - 1)
         ids = {event_id for event_id, _ in self.known.entries}
         rows, redelivered = [], Counter[str]()
-        for segment, offset, event_id, disposition in sorted(pending):
+        for segment, offset, event_id, disposition in sorted(batch):
             if event_id in ids:
                 redelivered[CHANNELS[segment]] += 1
             else:

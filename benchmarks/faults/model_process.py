@@ -14,7 +14,6 @@ from actors.sequencer import loop
 from actors.sequencer.config import Ports, SequencerConfig
 from actors.sequencer.sequencer import Sequencer
 from benchmarks.faults.model_ports import (
-    ModelFacts,
     ModelLake,
     ModelLog,
     ModelMemory,
@@ -94,7 +93,8 @@ class Process:
         ports = Ports(
             log=ModelLog(self._ask),
             plans=ModelPlans(self._ask, book),
-            lake=ModelFacts(self._lake, self._ask),
+            lake=self._lake,
+            read_back=self._lake.read_back,
             workers=ModelWorkers(),
             memory=self._memory,
             clock=clock,

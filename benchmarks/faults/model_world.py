@@ -170,10 +170,8 @@ def _taken(world: World, plan: Plan) -> bool:
 
 SETTLED = {
     # Committed rows stay. An amendment commutes with all that stands between it and the read before.
-    "rows": lambda world, after, upto: True,
+    "rows": lambda world, first, last: True,
     "amendments": lambda world: True,
-    # The head read before it was only held against the chain; what that said stays true.
-    "load": lambda world, table: True,
     "chain": lambda world, n: n <= len(world.chains),
     "after": lambda world, n, limit: n + limit <= len(world.chains) or _no_more_plans(world),
     "last": _no_more_plans,
@@ -249,9 +247,6 @@ class Stores:
     def _head(self, world: World, table: str) -> Iterator[Effect]:
         yield Effect("", world, getattr(world, FIELDS[table])._replace(rows=()))
 
-    def _load(self, world: World, table: str) -> Iterator[Effect]:
-        yield Effect("", world, getattr(world, FIELDS[table])._replace(rows=()))
-
     def _swap(
         self, world: World, table: str, base: int, seq: int, chain: str, counts: Tally, rows: tuple[Any, ...]
     ) -> Iterator[Effect]:
@@ -264,8 +259,8 @@ class Stores:
         after = Table(seq, chain, counts, now.rows + rows, now.swaps + 1)
         yield from _uncertain(world, _with(world, table, after), CommitUnknown, None)
 
-    def _rows(self, world: World, after: int, upto: int) -> Iterator[Effect]:
-        yield Effect("", world, tuple(row for row in world.events.rows if after < row.plan <= upto))
+    def _rows(self, world: World, first: int, last: int) -> Iterator[Effect]:
+        yield Effect("", world, tuple(row for row in world.events.rows if first <= row.plan <= last))
 
     def _memory(self, world: World, who: int, call: Call) -> Iterator[Effect]:
         after = world

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from actors.dedup.local import LocalDedup
+from actors.dedup.dedup import Dedup
 from actors.worker.config import WorkerConfig
 from actors.worker.local import LocalWorkers
 from benchmarks.faults.workload import Line
@@ -29,7 +29,14 @@ from cluster import plain, wiring
 from cluster.cli import exit_code
 from cluster.home import Home
 from cluster.settings import BUNDLE, Settings
-from cluster.wiring import Runtime, dedup_config, open_log, open_stores, worker_config, writer_config
+from cluster.wiring import (
+    dedup_config,
+    open_log,
+    open_stores,
+    run_sequencer,
+    worker_config,
+    writer_config,
+)
 from pipelines import maintain
 from pipelines.append import envelope
 from pipelines.stages.signature import similarities
@@ -167,8 +174,8 @@ def run_by_hand(
         unleased: Any = wiring
         unleased.Lease = _NoLease
     workers = LocalWorkers(worker or worker_config(settings), folder / "deciding")
-    memory = LocalDedup(replace(dedup_config(settings), state_dir=folder), similarities)
-    Runtime(settings, workers, memory).run(True, lambda: False, lambda: False)
+    memory = Dedup(replace(dedup_config(settings), state_dir=folder), similarities)
+    run_sequencer(settings, workers, memory, True, lambda: False, lambda: False)
 
 
 class _NoLease:

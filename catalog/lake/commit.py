@@ -7,10 +7,10 @@ append when there are no rows, and the check and the base of the swap come from 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
-from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 from pyiceberg.table import Table
@@ -23,7 +23,7 @@ from catalog.errors import BadInput, ChainBroken, CommitGap, NotDurable, Unavail
 from catalog.lake.selftest import prove_guard
 from catalog.lake.store import Store
 from catalog.lake.swap import SNAPSHOT_SEQ, swap
-from catalog.tables import TABLES, TableSpec
+from catalog.tables import EVENTS, TABLES, TableSpec
 
 COMMIT_SEQ = "beejan.commit_seq"
 CHAIN = "beejan.chain"
@@ -32,7 +32,6 @@ COUNTS = "beejan.counts"
 
 Tally = Mapping[str, Mapping[str, int]]
 """Events by channel, then by outcome."""
-Step = Literal["commit", "ledger"]
 
 
 class Head(NamedTuple):
@@ -46,22 +45,6 @@ class Head(NamedTuple):
     """Outcomes by channel, over all plans."""
     counts: dict[str, dict[str, int]]
     """Outcomes by channel, of the last plan."""
-    snapshot_id: int | None
-
-
-class Committed(Enum):
-    """Whose commit put plan n into the table."""
-
-    NOW = "now"
-    ALREADY = "already"
-
-
-class Agreement(Enum):
-    """What the retained snapshots say about the table's `commit_seq`."""
-
-    AGREES = "agrees"
-    UNKNOWN = "unknown"
-    """None of them carries a number, as after maintenance by hand: surprising, nothing lost."""
 
 
 class Lake:
@@ -85,45 +68,38 @@ class Lake:
         """Release the catalog's connections."""
         self.store.close()
 
-    def commit(
-        self,
-        table: str,
-        *,
-        seq: int,
-        rows: pa.Table,
-        chain: str,
-        counts: Tally,
-        totals: Tally,
-        step: Step = "commit",
-    ) -> Committed:
-        """Append the rows of plan `seq` and move `commit_seq` from `seq - 1` to `seq`, both or neither.
+    def commit(self, table: str, n: int, rows: pa.Table, before: str, chain: str, counts: Tally) -> bool:
+        """Append the rows of plan n to a table whose chain is `before`, and move its `commit_seq` from n - 1
+        to n and its chain to `chain`, all or nothing. True when plan n was committed before.
 
-        Raises CommitGap when the table is further behind; Unavailable, NotDurable or BadInput before the
-        swap: nothing of plan `seq` is in the table; CommitConflict when another writer was faster: the
-        same; CommitUnknown when the swap's answer was lost: `reconnect`, then read `head`. A crash before
-        the swap leaves files that no snapshot names, a crash after it a committed plan.
+        Raises CommitGap when the table is further behind, ChainBroken when it follows another history;
+        Unavailable, NotDurable or BadInput before the swap: nothing of plan n is in the table;
+        CommitConflict when another writer was faster: the same; CommitUnknown when the swap's answer was
+        lost: `reconnect`, then read `head`. A crash before the swap leaves files that no snapshot names, a
+        crash after it a committed plan.
         """
+        step = "commit" if table == EVENTS.name else "ledger"
         # 1. One read is both the check and the base that the swap is guarded by.
         base = self.store.load(table)
+        head = _head(base)
         try:
             if step == "commit":
                 failpoints.hit("commit.loaded")
-            if _behind(_head(base).commit_seq, seq, table):
-                return Committed.ALREADY
+            if is_committed(head, table, n, before):
+                return True
             # 2. Data files, manifests and their list, each durable when closed.
             transaction = base.transaction()
-            transaction.append(_exact(TABLES[table], rows), snapshot_properties={SNAPSHOT_SEQ: str(seq)})
+            transaction.append(_exact(TABLES[table], rows), snapshot_properties={SNAPSHOT_SEQ: str(n)})
         except OSError as error:
             raise NotDurable(
-                "files of the commit could not be written", hint="check the disk", seq=seq
+                "files of the commit could not be written", hint="check the disk", table=table, n=n
             ) from error
         # 3. The number, the chain and the counts ride on the same swap.
-        transaction.set_properties(
-            {COMMIT_SEQ: str(seq), CHAIN: chain, COUNTS: _dump(counts), TOTALS: _dump(totals)}
-        )
+        tallies = {COUNTS: _dump(counts), TOTALS: _dump(_added(head.totals, counts))}
+        transaction.set_properties({COMMIT_SEQ: str(n), CHAIN: chain, **tallies})
         # 4. The swap.
         swap(transaction, swapped=f"{step}.swapped", staged=f"{step}.staged")
-        return Committed.NOW
+        return False
 
     def self_test(self) -> None:
         """Raises UnsafeStore when a stale commit would be accepted; the tables are not touched."""
@@ -132,17 +108,18 @@ class Lake:
         except SQLAlchemyError as error:
             raise Unavailable("the catalog does not answer", hint="check its disk") from error
 
-    def check_history(self, table: str) -> Agreement:
+    def check_history(self, table: str) -> bool:
         """Hold `commit_seq` to the newest snapshot behind the head that carries a number.
 
-        Raises ChainBroken where they differ, as after a roll-back to an earlier snapshot.
+        False when none does, as after maintenance by hand: surprising, nothing lost. Raises ChainBroken
+        where they differ, as after a roll-back to an earlier snapshot.
         """
         loaded = self.store.load(table)
         seq, newest = _head(loaded).commit_seq, loaded.current_snapshot()
         behind = [] if newest is None else ancestors_of(newest, loaded.metadata)
         carried = next((found for each in behind if (found := _carried(each)) is not None), None)
         if carried is None and (seq or newest):
-            return Agreement.UNKNOWN
+            return False
         if (carried or 0) != seq:
             raise ChainBroken(
                 "the table's head is not the commit its property names",
@@ -151,20 +128,25 @@ class Lake:
                 property=seq,
                 snapshot=carried or 0,
             )
-        return Agreement.AGREES
+        return True
 
 
-def _behind(found: int, seq: int, table: str) -> bool:
-    """True when plan `seq` is in the table already; raises CommitGap when the one before it is not."""
-    if found < seq - 1:
+def is_committed(head: Head, table: str, n: int, before: str) -> bool:
+    """True when plan n is in the table already.
+
+    Raises CommitGap when the plan before it is not, ChainBroken when that one has not the chain `before`.
+    """
+    if head.commit_seq < n - 1:
         raise CommitGap(
             "the table lacks plans before this one",
             hint="was the table restored from a backup? compare it with the control database",
             table=table,
-            commit_seq=found,
-            seq=seq,
+            commit_seq=head.commit_seq,
+            n=n,
         )
-    return found >= seq
+    if head.commit_seq == n - 1 and head.chain != before:
+        raise ChainBroken("the table follows another history than the plans", table=table, n=n)
+    return head.commit_seq >= n
 
 
 def _head(table: Table) -> Head:
@@ -174,7 +156,6 @@ def _head(table: Table) -> Head:
         chain=properties.get(CHAIN, ""),
         totals=json.loads(properties.get(TOTALS, "{}")),
         counts=json.loads(properties.get(COUNTS, "{}")),
-        snapshot_id=table.metadata.current_snapshot_id,
     )
 
 
@@ -193,6 +174,13 @@ def _carried(snapshot: Snapshot) -> int | None:
     summary: Any = snapshot.summary
     value = None if summary is None else summary.get(SNAPSHOT_SEQ)
     return None if value is None else int(value)
+
+
+def _added(totals: Tally, counts: Tally) -> Tally:
+    summed = {channel: Counter(outcomes) for channel, outcomes in totals.items()}
+    for channel, outcomes in counts.items():
+        summed.setdefault(channel, Counter()).update(outcomes)
+    return summed
 
 
 def _dump(tally: Tally) -> str:

@@ -16,6 +16,7 @@ from pyiceberg.table import Table, TableProperties
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import (
     BinaryType,
+    BooleanType,
     DateType,
     DoubleType,
     IcebergType,
@@ -60,10 +61,12 @@ _TYPES: dict[Type, IcebergType] = {
     "string": StringType(),
     "long": LongType(),
     "double": DoubleType(),
+    "boolean": BooleanType(),
     "date": DateType(),
     "timestamptz": TimestamptzType(),
     "binary": BinaryType(),
 }
+_ELEMENTS: dict[Type, IcebergType] = {"list<long>": LongType(), "list<string>": StringType()}
 
 T = TypeVar("T")
 
@@ -203,9 +206,9 @@ def _schema(spec: TableSpec) -> Schema:
     """Field ids by position, from 1; those of list elements follow."""
     fields, element_id = [], len(spec.columns)
     for position, column in enumerate(spec.columns, start=1):
-        if column.type == "list<long>":
+        if element := _ELEMENTS.get(column.type):
             element_id += 1
-            kind: IcebergType = ListType(element_id, LongType(), element_required=True)
+            kind: IcebergType = ListType(element_id, element, element_required=True)
         else:
             kind = _TYPES[column.type]
         fields.append(NestedField(position, column.name, kind, required=column.required, doc=column.meaning))

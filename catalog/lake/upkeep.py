@@ -7,9 +7,10 @@ raise CommitConflict with nothing lost; the next turn does its work.
 from __future__ import annotations
 
 import itertools
+import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -23,11 +24,11 @@ from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from catalog import failpoints
 from catalog.clock import EPOCH
+from catalog.durable import sync_folder, write_synced
 from catalog.errors import NotDurable, Stopped, UnsafeStore
 from catalog.lake.commit import COMMIT_SEQ, Lake
 from catalog.lake.read import ROW_ORDER, planned
 from catalog.lake.swap import SNAPSHOT_SEQ, publish, swap
-from catalog.lake.unreferenced import GRACE_US, Unreferenced
 from catalog.tables import TABLES
 
 TURN = "beejan.turn"
@@ -37,6 +38,11 @@ SMALL_BYTES = 32 << 20
 MERGE_BYTES = 256 << 20
 MERGE_FILES = 200
 """At most this much of one partition is merged in one turn: it is held in memory, and commits wait."""
+GRACE_US = 15 * 60 * 1_000_000
+"""How long a query may go on reading the files of a snapshot that has expired since."""
+UNREFERENCED = "unreferenced.json"
+"""Files beside the table's folders that no snapshot names any more, and since when. Losing it only delays a
+deletion: what it lists was listed before a commit moved the head, and named by nothing after it."""
 
 
 class Compacted(NamedTuple):
@@ -108,7 +114,7 @@ def expire(lake: Lake, table: str, now_us: int, keep: int = KEEP_SNAPSHOTS, grac
         ExpireSnapshots(transaction).by_ids(old).commit()
         publish(transaction, swapped="expire.swapped")
     # 3. Files proven unreferenced long enough ago.
-    Unreferenced(_folder(base)).delete_due(now_us, grace_us)
+    _delete_due(_folder(base), now_us, grace_us)
     failpoints.hit("expire.deleted")
     return len(old)
 
@@ -134,10 +140,9 @@ def sweep_orphans(lake: Lake, table: str, now_us: int, grace_us: int = GRACE_US)
     swap(transaction, swapped="orphans.moved")
     # 3. What the new head and every retained snapshot do not name.
     unreferenced = listed - _referenced(lake.store.load(table), folder)
-    notes = Unreferenced(folder)
-    notes.note(unreferenced, now_us)
+    _note(folder, unreferenced, now_us)
     # 4. Queries may still be reading what expired a moment ago.
-    deleted = notes.delete_due(now_us, grace_us)
+    deleted = _delete_due(folder, now_us, grace_us)
     failpoints.hit("orphans.deleted")
     return Swept(len(unreferenced), deleted)
 
@@ -224,3 +229,36 @@ def _referenced(table: Table, folder: Path) -> set[str]:
         # Named in a way we cannot match with the listing, its file might be taken for an orphan.
         raise UnsafeStore("a table's file lies elsewhere", hint="move it back", file=strangers[0])
     return paths
+
+
+def _note(folder: Path, paths: Iterable[str], now_us: int) -> None:
+    """Remember files proven unreferenced; what is known already keeps its earlier time."""
+    since = {path: min(noted, now_us) for path, noted in _noted(folder).items()}
+    _write(folder, {path: now_us for path in paths} | since)
+
+
+def _delete_due(folder: Path, now_us: int, grace_us: int) -> int:
+    """Delete the files noted at least `grace_us` ago; their number. A crash leaves the rest due."""
+    since = _noted(folder)
+    due = [path for path, noted in since.items() if now_us - noted >= grace_us]
+    for path in due:
+        Path(path).unlink(missing_ok=True)
+    if due:
+        _write(folder, {path: noted for path, noted in since.items() if now_us - noted < grace_us})
+    return len(due)
+
+
+def _noted(folder: Path) -> dict[str, int]:
+    try:
+        noted: dict[str, int] = json.loads((folder / UNREFERENCED).read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return noted
+
+
+def _write(folder: Path, since: dict[str, int]) -> None:
+    path = folder / UNREFERENCED
+    written = path.with_suffix(".new")
+    write_synced(written, json.dumps(since).encode())
+    written.replace(path)
+    sync_folder(folder)

@@ -127,13 +127,13 @@ def test_redecide_sees_a_decision_that_differs(tmp_path: Path) -> None:
     settings = small(tmp_path)
     append(settings, [line(i) for i in range(20)])
     run(settings)
-    files = read.data_files(open_stores(settings).lake(), EVENTS.name).files
-    table = parquet.ParquetFile(files[0].path).read()
+    paths = read.data_files(open_stores(settings).lake(), EVENTS.name).paths
+    table = parquet.ParquetFile(paths[0]).read()
     place = table.schema.get_field_index("disposition")
     changed = table.set_column(
         place, table.schema.field(place), pa.array(["duplicate"] * len(table), table.schema.field(place).type)
     )
-    parquet.write_table(changed, files[0].path)
+    parquet.write_table(changed, paths[0])
     assert len(redecide_home(settings).different) == table.num_rows
 
 

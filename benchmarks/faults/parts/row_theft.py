@@ -162,7 +162,7 @@ def lines_taken(stores: Stores, rng: Random) -> Robbery:
     kept = [line for number, line in enumerate(stores.raw.lines(file)) if number not in taken]
     content = pa.compress(b"\n".join(kept) + b"\n", codec="zstd", asbytes=True)
     digest = hashlib.sha256(content).hexdigest()
-    replaced = msgspec.structs.replace(file, frames=len(kept), bytes=len(content), sha256=digest)
+    replaced = msgspec.structs.replace(file, frames=len(kept), size_bytes=len(content), sha256=digest)
     manifest = stores.raw.manifest(segment)
     others = tuple(replaced if each == file else each for each in manifest.files)
     forged = msgspec.structs.replace(manifest, frames=manifest.frames - STOLEN, files=others).sealed()
@@ -176,10 +176,12 @@ WAYS: tuple[Way, ...] = (rows_taken, row_doubled, row_invented, frames_taken, li
 
 def _data_file(stores: Stores, rng: Random) -> tuple[Path, pa.Table]:
     """A data file with enough rows."""
-    files = [
-        file for file in read.data_files(stores.lake(), EVENTS.name).files if file.record_count > 2 * STOLEN
+    paths = [
+        path
+        for path in read.data_files(stores.lake(), EVENTS.name).paths
+        if parquet.read_metadata(path).num_rows > 2 * STOLEN
     ]
-    path = Path(rng.choice(files).path.removeprefix("file://"))
+    path = Path(rng.choice(paths))
     with parquet.ParquetFile(path) as opened:
         return path, opened.read()
 

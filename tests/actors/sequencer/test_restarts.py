@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 
 from actors.dedup.config import DedupConfig
 from actors.dedup.dedup import Decision, Dedup
-from actors.dedup.local import LocalDedup
 from actors.worker.local import LocalWorkers
+from catalog.tables import EVENTS
 from cluster.checks import ledger_home, redecide_home, verify_home
 from cluster.home import Home
-from cluster.wiring import Runtime, dedup_config, open_stores, worker_config
+from cluster.wiring import dedup_config, open_stores, run_sequencer, worker_config
 from pipelines.stages.signature import similarities
-from tests.homes import append, line, small
+from tests.homes import append, line, run, small
 
 
-class Restarted(LocalDedup):
+class Restarted(Dedup):
     """Ends and runs its constructor again before it decides a plan for the first time."""
 
     def __init__(self, config: DedupConfig) -> None:
@@ -27,13 +27,13 @@ class Restarted(LocalDedup):
         self._asked = 0
         super().__init__(config, similarities)
 
-    def decide(self, n: int, pending: Callable[[], pa.Table]) -> Decision:
+    def decide(self, n: int, batch: pa.Table) -> Decision:
         if n > self._asked:
             self._asked = n
             self.restarts += 1
             self.close()
             Dedup.__init__(self, self._config, similarities)
-        return super().decide(n, pending)
+        return super().decide(n, batch)
 
 
 def test_nothing_is_decided_with_less_memory(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_nothing_is_decided_with_less_memory(tmp_path: Path) -> None:
     memory = Restarted(dedup_config(settings))
     workers = LocalWorkers(worker_config(settings), Home(tmp_path).state / "deciding")
 
-    assert Runtime(settings, workers, memory).run(True, lambda: False, lambda: False)
+    assert run_sequencer(settings, workers, memory, True, lambda: False, lambda: False)
 
     stores = open_stores(settings)
     ledger = ledger_home(stores)
@@ -52,3 +52,24 @@ def test_nothing_is_decided_with_less_memory(tmp_path: Path) -> None:
     assert (ledger.balanced, ledger.total["redelivered"]) == (True, 80)
     assert verify_home(stores).ok
     assert redecide_home(settings) == (True, 120, [])
+
+
+def test_a_table_maintained_by_hand_is_told_and_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = small(tmp_path)
+    append(settings, [line(1)])
+    run(settings)
+    assert caplog.messages == []
+
+    stores = open_stores(settings)
+    store = stores.lake().store
+    store.load(EVENTS.name).append(EVENTS.arrow_schema.empty_table())
+    table = store.load(EVENTS.name)
+    numbered = [each.snapshot_id for each in table.snapshots()[:-1]]
+    table.maintenance.expire_snapshots().by_ids(numbered).commit()
+
+    append(settings, [line(2)])
+    run(settings)
+    assert [message for message in caplog.messages if "maintained by hand" in message]
+    assert verify_home(stores).ok

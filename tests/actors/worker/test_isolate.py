@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from actors.dedup.local import LocalDedup
+from actors.dedup.dedup import Dedup
 from actors.worker import isolate
 from actors.worker.isolate import bisect
 from actors.worker.local import LocalWorkers
@@ -20,7 +20,7 @@ from catalog.lake import read
 from cluster.checks import redecide_home, verify_home
 from cluster.home import Home
 from cluster.settings import Settings
-from cluster.wiring import Runtime, dedup_config, open_stores, worker_config
+from cluster.wiring import dedup_config, open_stores, run_sequencer, worker_config
 from pipelines import flow
 from pipelines.stages.signature import similarities
 from tests.homes import append, line, small
@@ -66,8 +66,8 @@ def deadly(
 def run_deadly(settings: Settings) -> None:
     config = worker_config(settings)._replace(stages=deadly)
     workers = LocalWorkers(config, Home(settings.home).state / "deciding")
-    memory = LocalDedup(dedup_config(settings), similarities)
-    Runtime(settings, workers, memory).run(True, lambda: False, lambda: False)
+    memory = Dedup(dedup_config(settings), similarities)
+    run_sequencer(settings, workers, memory, True, lambda: False, lambda: False)
 
 
 def test_poison_is_quarantined_and_the_line_goes_on(tmp_path: Path) -> None:

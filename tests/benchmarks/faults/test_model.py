@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from actors.sequencer.config import Head
 from actors.sequencer.sequencer import Sequencer
 from benchmarks.faults.model import explore
 from benchmarks.faults.model_world import Rules, Scenario
 from catalog.control.plans import Plan
 from catalog.errors import CommitUnknown
+from catalog.lake.commit import Head
 from catalog.tables import EVENTS
 
 
@@ -35,10 +35,11 @@ def test_every_interleaving_keeps_every_promise(scenario: Scenario) -> None:
 class BlindRetry(Sequencer):
     """(a) After a lost answer it commits again without looking where the table is."""
 
-    def _commit(self, plan: Plan, judged: Any, before: str, counts: Any) -> bool:
+    def _put(self, table: str, plan: Plan, rows: Any, counts: Any) -> bool:
+        before = self._ports.plans.chain(plan.n - 1) or ""
         while True:
             try:
-                self._ports.lake.commit(EVENTS.name, plan.n, judged, before, plan.chain, counts)
+                self._ports.lake.commit(table, plan.n, rows, before, plan.chain, counts)
                 return True
             except CommitUnknown:
                 self._ports.lake.reconnect()
@@ -47,9 +48,9 @@ class BlindRetry(Sequencer):
 class RemembersTooEarly(Sequencer):
     """(b) The memory learns plan n before it is committed."""
 
-    def _commit(self, plan: Plan, judged: Any, before: str, counts: Any) -> bool:
+    def _commit(self, plan: Plan, judged: Any, redelivered: dict[str, int]) -> bool:
         self._ports.memory.promote(plan.n, plan.chain)
-        return super()._commit(plan, judged, before, counts)
+        return super()._commit(plan, judged, redelivered)
 
 
 class KeepsItsOwn(Sequencer):

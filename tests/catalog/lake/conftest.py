@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from catalog import failpoints
-from catalog.lake.commit import Committed, Lake
+from catalog.lake.commit import Lake
 from catalog.tables import EVENTS, LEDGER
 
 CHANNELS = ("call_centre", "sms", "social", "web_form")
@@ -98,11 +98,15 @@ def ledger(plan: int) -> pa.Table:
     )
 
 
-def put(lake: Lake, seq: int, rows: pa.Table | None = None) -> Committed:
-    """Commit plan `seq` with these rows, or eight of its own."""
-    rows = events(seq, 8) if rows is None else rows
-    tally = {"sms": {"accepted": seq}}
-    return lake.commit(EVENTS.name, seq=seq, rows=rows, chain=f"c{seq}", counts=tally, totals=tally)
+def chain(n: int) -> str:
+    """The chain of plan n."""
+    return f"c{n}" if n else ""
+
+
+def put(lake: Lake, n: int, rows: pa.Table | None = None, table: str = EVENTS.name) -> bool:
+    """Commit plan n with these rows, or eight of its own; True when it was committed before."""
+    rows = events(n, 8) if rows is None else rows
+    return lake.commit(table, n, rows, chain(n - 1), chain(n), {"sms": {"accepted": n, "duplicate": 0}})
 
 
 @pytest.fixture

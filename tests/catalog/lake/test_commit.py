@@ -24,10 +24,10 @@ from catalog.errors import (
     UnsafeStore,
 )
 from catalog.lake import read
-from catalog.lake.commit import COMMIT_SEQ, Agreement, Committed, Lake
+from catalog.lake.commit import COMMIT_SEQ, Lake
 from catalog.lake.swap import SNAPSHOT_SEQ, swap
 from catalog.tables import EVENTS, LEDGER
-from tests.catalog.lake.conftest import Crash, at, crash_at, events, ledger, put
+from tests.catalog.lake.conftest import Crash, at, chain, crash_at, events, ledger, put
 
 NONE = EVENTS.arrow_schema.empty_table()
 
@@ -44,27 +44,27 @@ def doubled(lake: Lake) -> int:
 
 
 def test_rows_and_number_arrive_together(lake: Lake) -> None:
-    assert put(lake, 1) is Committed.NOW
-    assert put(lake, 2) is Committed.NOW
-    tally = {"sms": {"accepted": 2}}
-    assert lake.head(EVENTS.name)[:4] == (2, "c2", tally, tally)
+    assert not put(lake, 1)
+    assert not put(lake, 2)
+    counts = {"sms": {"accepted": 2, "duplicate": 0}}
+    assert lake.head(EVENTS.name) == (2, "c2", {"sms": {"accepted": 3, "duplicate": 0}}, counts)
     assert plans(lake) == [1, 2]
     summaries = [each.summary for each in lake.store.load(EVENTS.name).snapshots()]
     assert [each[SNAPSHOT_SEQ] for each in summaries if each] == ["1", "2"]
 
 
 def test_a_plan_without_rows_is_committed_too(lake: Lake) -> None:
-    assert put(lake, 1, NONE) is Committed.NOW
+    assert not put(lake, 1, NONE)
     assert lake.head(EVENTS.name).commit_seq == 1
-    assert lake.head(EVENTS.name).snapshot_id is not None
+    assert lake.store.load(EVENTS.name).current_snapshot() is not None
 
 
 def test_a_committed_plan_is_not_committed_again(lake: Lake) -> None:
     put(lake, 1)
     put(lake, 2)
     before = lake.head(EVENTS.name)
-    assert put(lake, 1) is Committed.ALREADY
-    assert put(lake, 2) is Committed.ALREADY
+    assert put(lake, 1)
+    assert put(lake, 2)
     assert lake.head(EVENTS.name) == before
     assert doubled(lake) == 0
 
@@ -74,6 +74,27 @@ def test_a_gap_stops(lake: Lake) -> None:
     with pytest.raises(CommitGap):
         put(lake, 3)
     assert plans(lake) == [1]
+
+
+def test_a_table_of_another_history_stops(lake: Lake) -> None:
+    put(lake, 1)
+    with pytest.raises(ChainBroken):
+        lake.commit(EVENTS.name, 2, events(2, 8), "another", "c2", {})
+    assert plans(lake) == [1]
+
+
+def test_totals_go_on_from_the_counts_of_every_plan(lake: Lake) -> None:
+    outcomes: list[dict[str, dict[str, int]]] = [
+        {"sms": {"accepted": 2}},
+        {},
+        {"sms": {"accepted": 1, "duplicate": 3}, "social": {"accepted": 0}},
+    ]
+    for n, counts in enumerate(outcomes, 1):
+        lake.commit(EVENTS.name, n, NONE, chain(n - 1), chain(n), counts)
+        put(lake, n)  # again, which counts nothing
+    head = lake.head(EVENTS.name)
+    assert head.totals == {"sms": {"accepted": 3, "duplicate": 3}, "social": {"accepted": 0}}
+    assert head.counts == outcomes[-1]
 
 
 @pytest.mark.parametrize("rows", [NONE, None], ids=["empty", "rows"])
@@ -140,7 +161,7 @@ def test_an_error_after_the_swap_is_an_unknown_outcome(lake: Lake) -> None:
         put(lake, 1)
     lake.reconnect()
     assert lake.head(EVENTS.name).commit_seq == 1
-    assert put(lake, 1) is Committed.ALREADY
+    assert put(lake, 1)
     assert plans(lake) == [1]
 
 
@@ -150,7 +171,7 @@ def test_an_error_right_before_the_swap_is_one_too(lake: Lake) -> None:
         put(lake, 1)
     lake.reconnect()
     assert lake.head(EVENTS.name).commit_seq == 0
-    assert put(lake, 1) is Committed.NOW
+    assert not put(lake, 1)
 
 
 def test_a_warning_after_the_swap_is_one_too(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +206,7 @@ def test_a_refused_commit_is_not_read_back_as_done(lake: Lake, monkeypatch: pyte
         put(lake, 1)
     assert lake.head(EVENTS.name).commit_seq == 0
     lake.reconnect()
-    assert put(lake, 1) is Committed.NOW
+    assert not put(lake, 1)
     assert plans(lake) == [1]
 
 
@@ -204,7 +225,7 @@ def test_a_full_disk_before_the_swap_says_that_nothing_happened(
     with pytest.raises(NotDurable):
         put(lake, 1)
     assert lake.head(EVENTS.name).commit_seq == 0
-    assert put(lake, 1) is Committed.NOW
+    assert not put(lake, 1)
     assert doubled(lake) == 0
 
 
@@ -216,7 +237,7 @@ def test_a_crash_at_any_step_leaves_all_or_nothing(lake: Lake, home: Path, point
         put(lake, 1)
     after = Lake(home)
     assert after.head(EVENTS.name).commit_seq == seq
-    assert put(after, 1) is (Committed.ALREADY if seq else Committed.NOW)
+    assert put(after, 1) is bool(seq)
     assert plans(after) == [1]
     assert doubled(after) == 0
 
@@ -224,9 +245,8 @@ def test_a_crash_at_any_step_leaves_all_or_nothing(lake: Lake, home: Path, point
 def test_the_ledger_has_a_number_and_failpoints_of_its_own(lake: Lake) -> None:
     passed: list[str] = []
     failpoints.observe(lambda name: None if name.startswith("file") else passed.append(name))
-    done = lake.commit(LEDGER.name, seq=1, rows=ledger(1), chain="c", counts={}, totals={}, step="ledger")
+    assert not put(lake, 1, ledger(1), LEDGER.name)
     failpoints.observe(None)
-    assert done is Committed.NOW
     assert passed == ["ledger.staged", "ledger.swapped"]
     assert (lake.head(LEDGER.name).commit_seq, lake.head(EVENTS.name).commit_seq) == (1, 0)
     assert read.rows(lake, LEDGER.name, 1, 1) == ledger(1)
@@ -251,9 +271,9 @@ class TestHistory:
     """Property and snapshots must tell the same story."""
 
     def test_agreement(self, lake: Lake) -> None:
-        assert lake.check_history(EVENTS.name) is Agreement.AGREES
+        assert lake.check_history(EVENTS.name)
         put(lake, 1)
-        assert lake.check_history(EVENTS.name) is Agreement.AGREES
+        assert lake.check_history(EVENTS.name)
 
     def test_rolled_back(self, lake: Lake) -> None:
         for seq in (1, 2):
@@ -273,14 +293,14 @@ class TestHistory:
     def test_a_strangers_snapshot_is_looked_through(self, lake: Lake) -> None:
         put(lake, 1)
         lake.store.load(EVENTS.name).append(NONE)
-        assert lake.check_history(EVENTS.name) is Agreement.AGREES
+        assert lake.check_history(EVENTS.name)
 
     def test_only_strangers_left(self, lake: Lake) -> None:
         put(lake, 1)
         lake.store.load(EVENTS.name).append(NONE)
         table = lake.store.load(EVENTS.name)
         table.maintenance.expire_snapshots().by_id(table.snapshots()[0].snapshot_id).commit()
-        assert lake.check_history(EVENTS.name) is Agreement.UNKNOWN
+        assert not lake.check_history(EVENTS.name)
 
 
 def test_a_crash_is_not_caught_as_an_error() -> None:

@@ -41,21 +41,22 @@ def test_rows_read_back_can_be_committed(filled: Lake) -> None:
 
 
 def test_files_of_other_plans_are_not_opened(filled: Lake) -> None:
-    for file in read.data_files(filled, EVENTS.name).files:
-        if parquet.ParquetFile(file.path).read(["plan"])["plan"][0].as_py() != 2:
-            Path(file.path).unlink()
+    for path in read.data_files(filled, EVENTS.name).paths:
+        if parquet.ParquetFile(path).read(["plan"])["plan"][0].as_py() != 2:
+            Path(path).unlink()
     assert read.rows(filled, EVENTS.name, 2, 2) == events(2, 8)
 
 
 def test_data_files_belong_to_one_snapshot(filled: Lake) -> None:
-    seq, files = read.data_files(filled, EVENTS.name)
+    seq, paths = read.data_files(filled, EVENTS.name)
     assert seq == 4
-    assert len(files) == 16
-    assert sum(file.record_count for file in files) == 32
-    assert {(f.partition["event_date"], f.partition["channel"]) for f in files} == {
-        (day, channel) for day in ("2026-01-02", "2026-01-03") for channel in CHANNELS
+    assert len(paths) == 16
+    assert sum(parquet.read_metadata(path).num_rows for path in paths) == 32
+    assert {Path(path).parts[-3:-1] for path in paths} == {
+        (f"event_date={day}", f"channel={channel}")
+        for day in ("2026-01-02", "2026-01-03")
+        for channel in CHANNELS
     }
-    assert all(f"channel={file.partition['channel']}" in file.path for file in files)
 
 
 def test_one_event_and_its_file(filled: Lake) -> None:
@@ -78,7 +79,7 @@ def test_identities_and_counts(filled: Lake) -> None:
 
 
 def test_a_file_rewritten_in_place_shows_what_it_holds_now(filled: Lake) -> None:
-    path = read.data_files(filled, EVENTS.name).files[0].path
+    path = read.data_files(filled, EVENTS.name).paths[0]
     kept = parquet.ParquetFile(path).read().slice(1)
     parquet.write_table(kept, path)
     found = read.table_ids(filled)
@@ -88,7 +89,7 @@ def test_a_file_rewritten_in_place_shows_what_it_holds_now(filled: Lake) -> None
 
 @pytest.mark.parametrize("damage", ["gone", "torn", "emptied", "reshaped"])
 def test_an_unreadable_file_is_reported(filled: Lake, damage: str) -> None:
-    path = Path(read.data_files(filled, EVENTS.name).files[3].path)
+    path = Path(read.data_files(filled, EVENTS.name).paths[3])
     if damage == "gone":
         path.unlink()
     elif damage == "reshaped":
@@ -100,3 +101,20 @@ def test_an_unreadable_file_is_reported(filled: Lake, damage: str) -> None:
     assert found.rows.num_rows == 30
     with pytest.raises(Stopped, match="cannot be read"):
         read._read(str(path), read.IDENTITY)
+
+
+@pytest.mark.parametrize("kept_ratio", [0.0, 0.5, 0.9])
+def test_a_torn_file_stops_the_reader_and_is_named(filled: Lake, kept_ratio: float) -> None:
+    torn = Path(filled.store.load(EVENTS.name).inspect.files()["file_path"][5].as_py())
+    content = torn.read_bytes()
+    torn.write_bytes(content[: int(len(content) * kept_ratio)])
+    for reading in (lambda: read.rows(filled, EVENTS.name, 1, 4), lambda: read.counts(filled, 4)):
+        with pytest.raises(Stopped) as stopped:
+            reading()
+        assert stopped.value.fields == {"file": str(torn)}
+
+
+def test_a_file_that_cannot_be_opened_now_is_tried_again(filled: Lake) -> None:
+    Path(filled.store.load(EVENTS.name).inspect.files()["file_path"][5].as_py()).unlink()
+    with pytest.raises(FileNotFoundError):
+        read.counts(filled, 4)

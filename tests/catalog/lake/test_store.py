@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,10 +12,11 @@ import pytest
 from pyiceberg.table import TableProperties
 
 from catalog.errors import UnsafeStore, WrongVersion
+from catalog.lake import read
 from catalog.lake import store as store_module
 from catalog.lake.commit import Lake
 from catalog.lake.store import SPEC_VERSION
-from catalog.tables import EVENTS, LEDGER, TABLES
+from catalog.tables import ARROW_TYPES, EVENTS, LEDGER, TABLES, Column, TableSpec
 from tests.catalog.lake.conftest import put
 
 
@@ -26,6 +28,32 @@ def test_tables_have_their_columns_by_position(lake: Lake) -> None:
             (position, c.name, c.required, c.meaning) for position, c in enumerate(spec.columns, start=1)
         ]
         assert tuple(f.name for f in loaded.spec().fields) == spec.partition_by
+
+
+def test_every_type_comes_back_as_it_was_given(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {
+        "string": "a",
+        "long": 1,
+        "double": 0.5,
+        "boolean": True,
+        "date": date(2026, 1, 2),
+        "timestamptz": datetime(2026, 1, 2, tzinfo=UTC),
+        "binary": b"\x00",
+        "list<long>": [1, 2],
+        "list<string>": ["a", "b"],
+    }
+    assert list(values) == list(ARROW_TYPES)
+    columns = tuple(Column(f"a {kind}", kind, False, "any") for kind in ARROW_TYPES)
+    order = tuple(Column(name, "long", True, "its place") for name in ("plan", "offset"))
+    spec = TableSpec("ops.types", (*order, *columns), (), 1)
+    monkeypatch.setitem(TABLES, spec.name, spec)
+    lake.store.ensure(spec)
+    given = {f"a {kind}": value for kind, value in values.items()}
+    rows = pa.Table.from_pylist(
+        [{"plan": 1, "offset": 0, **given}, {"plan": 1, "offset": 1}], schema=spec.arrow_schema
+    )
+    lake.commit(spec.name, 1, rows, "", "c1", {})
+    assert read.rows(lake, spec.name, 1, 1) == rows
 
 
 def test_the_catalog_is_in_wal_mode_and_fully_synced(lake: Lake, home: Path) -> None:
@@ -103,7 +131,7 @@ def test_the_self_test_notices_retries(lake: Lake, monkeypatch: pytest.MonkeyPat
 
 
 def test_an_empty_home_has_empty_tables(lake: Lake) -> None:
-    assert lake.head(EVENTS.name) == (0, "", {}, {}, None)
+    assert lake.head(EVENTS.name) == (0, "", {}, {})
     assert lake.store.load(EVENTS.name).scan().to_arrow().cast(EVENTS.arrow_schema) == pa.table(
         EVENTS.arrow_schema.empty_table()
     )
