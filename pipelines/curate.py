@@ -17,11 +17,11 @@ from catalog.errors import CommitConflict
 from catalog.lake import read
 from catalog.lake.commit import Lake
 from catalog.lake.rebuild import rebuild, source_seq
-from catalog.tables import ACCEPTED, CURATED, DUPLICATE, EVENTS
+from catalog.tables import ACCEPTED, COMPLAINTS, DUPLICATE, EVENTS
 from pipelines.aliases import Aliases
 
 EVERY_S = 60.0
-COLUMNS = [name for name in EVENTS.arrow_schema.names if name in CURATED.arrow_schema.names] + ["text"]
+COLUMNS = [name for name in EVENTS.arrow_schema.names if name in COMPLAINTS.arrow_schema.names] + ["text"]
 """The columns of events that complaints are made of."""
 
 
@@ -45,13 +45,13 @@ class Curator:
 
     def build(self, commit_seq: int) -> None:
         """Rebuild every touched day now."""
-        built = source_seq(self._lake, CURATED.name)
+        built = source_seq(self._lake, COMPLAINTS.name)
         if built >= commit_seq:
             return
         self._aliases.follow(built)
         days = self._touched(built, commit_seq, self._aliases.follow(commit_seq))
         try:
-            rebuild(self._lake, CURATED.name, self._days(days, commit_seq), commit_seq)
+            rebuild(self._lake, COMPLAINTS.name, self._days(days, commit_seq), commit_seq)
         except CommitConflict:
             return  # a rival built it
 
@@ -84,6 +84,6 @@ def complaints(events: pa.Table, representatives: dict[str, str]) -> pa.Table:
         "is_representative": is_representative,
         "redacted_text": kept["text"],
     }
-    schema = CURATED.arrow_schema
+    schema = COMPLAINTS.arrow_schema
     arrays = [made[name] if name in made else kept[name] for name in schema.names]
     return pa.Table.from_arrays(arrays, names=schema.names).cast(schema)

@@ -54,6 +54,8 @@ def rows(plan: Plan, judged: pa.Table) -> pa.Table:
         pa.repeat(pa.scalar(constants[field.name]).cast(field.type), judged.num_rows)
         if field.name in constants
         else judged[field.name]
+        if field.name in judged.column_names
+        else pa.nulls(judged.num_rows, field.type)
         for field in EVENTS.arrow_schema
     ]
     return pa.Table.from_arrays(arrays, schema=EVENTS.arrow_schema)

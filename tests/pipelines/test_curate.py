@@ -1,0 +1,172 @@
+"""The curated table is always what the facts say, whenever and however often it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from catalog.clock import Clock
+from catalog.errors import CommitConflict
+from catalog.lake import read
+from catalog.lake.commit import Lake
+from catalog.lake.rebuild import rebuild, source_seq
+from catalog.tables import ACCEPTED, COMPLAINTS, DUPLICATE, EVENTS, QUARANTINED
+from pipelines.curate import EVERY_S, Curator
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TOMORROW = NOON + timedelta(days=1)
+
+
+class Hands:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.at_s = 0.0
+
+    def now_us(self) -> int:
+        return int(NOON.timestamp() * 1_000_000)
+
+    def elapsed_s(self) -> float:
+        return self.at_s
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Iterator[Lake]:
+    opened = Lake(tmp_path)
+    yield opened
+    opened.close()
+
+
+def event(name: str, at: datetime = NOON, disposition: str = ACCEPTED, **more: Any) -> dict[str, Any]:
+    event_id = name * 32
+    return {
+        "event_id": event_id,
+        "id_origin": "provider",
+        "channel": "sms",
+        "source": "gateway",
+        "event_time": at,
+        "event_date": at.date(),
+        "received_at": at,
+        "processed_at": at,
+        "text": f"text {name}",
+        "disposition": disposition,
+        "payload_digest": "0" * 32,
+        "segment": "s",
+        "offset": ord(name),
+        "contract": "plain/1",
+        "bundle": "b",
+        "code_version": "0",
+        "cluster_id": event_id,
+    } | more
+
+
+def commit(lake: Lake, n: int, *events: dict[str, Any]) -> None:
+    rows = [event | {"plan": n} for event in events]
+    table = pa.Table.from_pylist(rows, schema=EVENTS.arrow_schema)
+    before = "" if n == 1 else f"c{n - 1}"
+    assert not lake.commit(EVENTS.name, n, table, before, f"c{n}", {})
+
+
+def curated(lake: Lake) -> dict[str, tuple[str, bool]]:
+    """First letter of each event, its cluster's letter, and whether it stands for it."""
+    rows = read.rows(lake, COMPLAINTS.name, 0, 10**9).to_pylist()
+    found = {row["event_id"][0]: (row["cluster_id"][0], row["is_representative"]) for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def built(lake: Lake, seq: int) -> dict[str, tuple[str, bool]]:
+    Curator(lake, Hands()).build(seq)
+    assert source_seq(lake, COMPLAINTS.name) == seq
+    return curated(lake)
+
+
+def test_quarantined_events_are_no_complaints(lake: Lake) -> None:
+    commit(lake, 1, event("a"), event("b", disposition=DUPLICATE, cluster_id="a" * 32), event("c"))
+    commit(lake, 2, event("q", disposition=QUARANTINED, cluster_id=None))
+    assert built(lake, 2) == {"a": ("a", True), "b": ("a", False), "c": ("c", True)}
+
+
+def test_a_late_event_rebuilds_its_own_day_and_leaves_the_others_files(lake: Lake) -> None:
+    commit(lake, 1, event("a"), event("b", TOMORROW))
+    built(lake, 1)
+    before = set(read.data_files(lake, COMPLAINTS.name).paths)
+    commit(lake, 2, event("c"))
+    assert built(lake, 2).keys() == {"a", "b", "c"}
+    after = set(read.data_files(lake, COMPLAINTS.name).paths)
+    assert len(before & after) == 1
+    assert len(after) == 2
+
+
+def test_a_bridge_joins_clusters_also_on_days_that_nobody_touched(lake: Lake) -> None:
+    commit(lake, 1, event("b"), event("c", cluster_id="b" * 32))
+    commit(lake, 2, event("a", TOMORROW))
+    curator = Curator(lake, Hands())
+    curator.build(2)
+    commit(lake, 3, event("d", TOMORROW, cluster_id="a" * 32, bridges=["b" * 32]))
+    curator.build(3)
+    joined = {"b": ("b", True), "c": ("b", False), "a": ("b", False), "d": ("b", False)}
+    assert curated(lake) == joined
+    commit(lake, 4, event("e", TOMORROW + timedelta(days=9)))
+    commit(lake, 5, event("f", TOMORROW, cluster_id="e" * 32, bridges=["a" * 32]))
+    expected = joined | {"e": ("b", False), "f": ("b", False)}
+    assert built(lake, 5) == expected  # by one that was not there for the first bridge
+
+
+def test_building_step_by_step_and_at_once_is_the_same(tmp_path: Path) -> None:
+    steps, once = Lake(tmp_path / "steps"), Lake(tmp_path / "once")
+    try:
+        for n, letters in enumerate(["ab", "cd", "ea"[:1], "fg"], start=1):
+            events = [event(c, NOON + timedelta(days=ord(c) % 3), cluster_id="a" * 32) for c in letters]
+            commit(steps, n, *events)
+            commit(once, n, *events)
+            built(steps, n)
+        assert curated(steps) == built(once, 4)
+    finally:
+        steps.close()
+        once.close()
+
+
+def test_it_waits_a_minute_between_two_builds(lake: Lake) -> None:
+    clock = Hands()
+    curator = Curator(lake, clock)
+    commit(lake, 1, event("a"))
+    curator.turn(1)
+    commit(lake, 2, event("b"))
+    clock.at_s = EVERY_S - 1
+    curator.turn(2)
+    assert source_seq(lake, COMPLAINTS.name) == 1
+    clock.at_s = EVERY_S
+    curator.turn(2)
+    assert curated(lake).keys() == {"a", "b"}
+
+
+def test_rows_of_later_commits_wait_for_their_own_build(lake: Lake) -> None:
+    commit(lake, 1, event("a"))
+    commit(lake, 2, event("b"))
+    assert built(lake, 1).keys() == {"a"}
+    assert built(lake, 2).keys() == {"a", "b"}
+
+
+def test_a_rival_that_built_first_wins(lake: Lake, tmp_path: Path) -> None:
+    commit(lake, 1, event("a"))
+    rival = Lake(tmp_path)
+
+    def days() -> Iterator[tuple[Any, pa.Table]]:
+        built(rival, 1)
+        yield NOON.date(), COMPLAINTS.arrow_schema.empty_table()
+
+    with pytest.raises(CommitConflict):
+        rebuild(lake, COMPLAINTS.name, days(), 1)
+    assert curated(lake).keys() == {"a"}
+    rival.close()
+
+
+def test_a_commit_of_quarantined_events_alone_moves_the_source_seq(lake: Lake) -> None:
+    commit(lake, 1, event("q", disposition=QUARANTINED))
+    assert built(lake, 1) == {}
