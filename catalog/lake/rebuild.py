@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from datetime import date
 
 import pyarrow as pa
-from pyiceberg.expressions import EqualTo
 from pyiceberg.io.pyarrow import _dataframe_to_data_files
 
 from catalog.errors import NotDurable
@@ -44,7 +43,7 @@ def rebuild(lake: Lake, table: str, days: Iterable[tuple[date, pa.Table]], seq: 
     try:
         # 2. Day by day: the files before go, the rows of now are written.
         for day, rows in days:
-            for task in base.scan(row_filter=EqualTo("event_date", day.isoformat())).plan_files():
+            for task in base.scan(row_filter=f"event_date = '{day.isoformat()}'").plan_files():
                 overwrite.delete_data_file(task.file)
                 changed = True
             exact = rows.select(schema.names).cast(schema)

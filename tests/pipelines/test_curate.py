@@ -10,7 +10,6 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from catalog.clock import Clock
 from catalog.errors import CommitConflict
 from catalog.lake import read
 from catalog.lake.commit import Lake
