@@ -7,13 +7,13 @@ import re
 
 import msgspec
 
-from catalog import ids
 from catalog.clock import Clock
+from catalog.contracts.identity import identity
+from catalog.contracts.plain import CONTRACT
 from catalog.envelope import Envelope
 from catalog.errors import BadInput
 from catalog.log.frames import MAX_BODY_BYTES
 
-CONTRACT = "plain/1"
 CONTENT_TYPE = "application/json"
 SOURCE_LENGTH = 200
 PAYLOAD_BYTES = MAX_BODY_BYTES - 4_096
@@ -37,26 +37,21 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
     id_origin: str
 
 
-class _Identified(msgspec.Struct, frozen=True, gc=False):
-    id: str = ""
-
-
 _line = msgspec.json.Decoder(Line)
-_identified = msgspec.json.Decoder(_Identified)
 
 
 def envelope(line: bytes, number: int, bundle: str, clock: Clock) -> Envelope:
     """Wrap line `number` (from 1), unjudged. Raises BadInput where not even the envelope can be read or
     stored; whatever this returns the log takes."""
     found, payload = _checked(line, number)
-    value = _provider_id(payload)
+    event_id, id_origin = identity(CONTRACT, payload, CONTENT_TYPE, None, found.source)
     return Envelope(
-        event_id=ids.event_id(found.source, "provider", value) if value else ids.minted_id(found.source),
-        id_origin="provider" if value else "minted",
+        event_id=event_id,
+        id_origin=id_origin,
         channel=found.channel,
         source=found.source,
         received_us=clock.now_us(),
-        contract=CONTRACT,
+        contract=CONTRACT.name,
         bundle=bundle,
         content_type=CONTENT_TYPE,
         key_id="",
@@ -123,22 +118,6 @@ def _pass(mark: re.Pattern[str], line: str, position: int) -> re.Match[str]:
     if found is None:
         raise ValueError(mark.pattern)
     return found
-
-
-def _provider_id(payload: bytes) -> str:
-    """The payload's own id, empty when it brings none that can be used."""
-    try:
-        return _identified.decode(payload).id
-    except msgspec.ValidationError:
-        return ""
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    try:  # what only the lenient decoder reads has an id all the same
-        found = json.loads(payload)
-    except (ValueError, RecursionError):
-        return ""
-    value = found.get("id") if isinstance(found, dict) else None
-    return value if isinstance(value, str) else ""
 
 
 def receipt(stored: Envelope) -> bytes:

@@ -1,15 +1,16 @@
-"""Stage 1: from stored bytes to the fields of an event, or the reason why not."""
+"""Stage 1: from stored bytes to what their contract says they are, or the reason why not."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, NamedTuple
+from datetime import date
+from typing import NamedTuple
 
-import msgspec
 import pyarrow as pa
 
-from catalog.clock import EPOCH, utc_date
+from catalog.clock import utc_date
+from catalog.contracts.reading import Identifier, Place, Reading, Violation
+from catalog.contracts.registry import CONTRACTS
 from catalog.envelope import Envelope, Located, Unreadable, stand_in
 from catalog.ids import payload_digest
 from catalog.tables import EVENTS
@@ -17,6 +18,7 @@ from catalog.tables import EVENTS
 FUTURE_LIMIT_US = 24 * 3600 * 1_000_000
 MINIMUM_US = 946_684_800 * 1_000_000
 """Event times before 2000-01-01 are a broken clock, not a complaint."""
+DAY_US = 86_400_000_000
 
 COLUMNS = (
     "event_id",
@@ -26,112 +28,80 @@ COLUMNS = (
     "event_time",
     "event_date",
     "received_at",
-    "text",
     "reason",
     "payload_digest",
     "segment",
     "offset",
     "contract",
+    "utc_offset_min",
+    "zone",
+    "local_date",
+    "extra_fields",
+    "reason_field",
 )
 """The columns of `structured.events` that this stage knows."""
 
 SCHEMA = pa.schema([EVENTS.arrow_schema.field(name) for name in COLUMNS])
 
 
-class Payload(msgspec.Struct, frozen=True, gc=False):
-    """The plain contract of the core: what a payload must hold."""
+class Decoded(NamedTuple):
+    """One entry per frame: the columns `COLUMNS`, and what later stages read - the text as it was sent,
+    how the sender names the customer, and where they say it belongs."""
 
-    id: Annotated[str, msgspec.Meta(min_length=1)]
-    text: str
-    event_time: Annotated[datetime, msgspec.Meta(tz=True)]
-
-
-class Loose(msgspec.Struct, frozen=True, gc=False):
-    """The same fields, of whatever type: tells which of them is wrong."""
-
-    id: object = None
-    text: object = None
-    event_time: object = None
+    columns: pa.Table
+    texts: list[str | None]
+    customers: list[tuple[Identifier, ...]]
+    places: list[Place]
 
 
-class Fields(NamedTuple):
-    """What one payload says; `reason` is set when it is to be quarantined, the rest as far as readable."""
+class Judged(NamedTuple):
+    """What one payload says; `reason` is set when it is quarantined, the rest as far as readable."""
 
-    text: str | None
-    event_time_us: int | None
     reason: str | None
+    reason_field: str | None
+    text: str | None
+    event_us: int | None
+    reading: Reading | None = None
 
 
-_FIRST_US, _LAST_US = (
-    (instant.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
-    for instant in (datetime.min, datetime.max)
-)
-_payload = msgspec.json.Decoder(Payload)
-_loose = msgspec.json.Decoder(Loose)
-_instant = Annotated[datetime, msgspec.Meta(tz=True)]
-
-
-def _to_us(instant: datetime) -> int:
-    """Raises OverflowError for an instant that no date in UTC can name: its row could not be read."""
-    us = (instant - EPOCH) // timedelta(microseconds=1)
-    if not _FIRST_US <= us <= _LAST_US:
-        raise OverflowError
-    return us
-
-
-def fields(envelope: Envelope) -> Fields:
-    """Judge one payload against the plain contract."""
-    try:
-        payload = _payload.decode(envelope.payload)
-    except msgspec.ValidationError:
-        return _broken(envelope.payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Fields(None, None, "payload_unreadable")
-    try:
-        event_time_us = _to_us(payload.event_time)
-    except OverflowError:
-        return Fields(payload.text, None, "event_time_invalid")
-    if event_time_us > envelope.received_us + FUTURE_LIMIT_US:
-        return Fields(payload.text, event_time_us, "event_time_future")
-    if event_time_us < MINIMUM_US:
-        return Fields(payload.text, event_time_us, "event_time_too_old")
-    return Fields(payload.text, event_time_us, None)
-
-
-def _broken(payload: bytes) -> Fields:
-    try:
-        loose = _loose.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Fields(None, None, "payload_unreadable")
-    text = loose.text if isinstance(loose.text, str) else None
-    try:
-        event_time_us = _to_us(msgspec.convert(loose.event_time, _instant))
-    except (msgspec.ValidationError, OverflowError):
-        event_time_us = None
-    if not isinstance(loose.id, str) or not loose.id:
-        return Fields(text, event_time_us, "id_invalid")
-    return Fields(text, event_time_us, "text_invalid" if text is None else "event_time_invalid")
+def judge(envelope: Envelope) -> Judged:
+    """Hold one payload to its contract, and its time to when it came."""
+    contract = CONTRACTS.get(envelope.contract)
+    if contract is None:
+        return Judged("contract_unknown", None, None, None)
+    found = contract.read(envelope.payload, envelope.content_type)
+    if isinstance(found, Violation):
+        return Judged(found.reason, found.field or None, found.text, found.event_us)
+    reason = None
+    if found.event_us > envelope.received_us + FUTURE_LIMIT_US:
+        reason = "event_time_future"
+    elif found.event_us < MINIMUM_US:
+        reason = "event_time_too_old"
+    return Judged(reason, None, found.text, found.event_us, found)
 
 
 def event_date(envelope: Envelope) -> date | None:
     """The UTC date of a valid event time; None when there is none."""
-    found = fields(envelope)
-    return None if found.reason or found.event_time_us is None else utc_date(found.event_time_us)
+    found = judge(envelope)
+    return None if found.reason or found.event_us is None else utc_date(found.event_us)
 
 
 def decode(
     batch: Sequence[Located],
     crashed: frozenset[tuple[str, int]],
     unreadable: dict[tuple[str, int], Unreadable],
-) -> pa.Table:
-    """One row per frame, in order, columns `COLUMNS`; `reason` says why a row is quarantined.
+) -> Decoded:
+    """One entry per frame, in order.
 
     `crashed` are frames whose deciding ends a process: their payload is not looked into.
     """
     rows: list[tuple[object, ...]] = []
+    texts: list[str | None] = []
+    customers: list[tuple[Identifier, ...]] = []
+    places: list[Place] = []
     for at in batch:
         envelope, digest, found = _judged(at, crashed, unreadable)
-        event_us = found.event_time_us
+        reading, event_us = found.reading, found.event_us
         dated_us = envelope.received_us if found.reason or event_us is None else event_us
         rows.append(
             (
@@ -140,30 +110,49 @@ def decode(
                 envelope.channel,
                 envelope.source,
                 event_us,
-                dated_us // 86_400_000_000,
+                dated_us // DAY_US,
                 envelope.received_us,
-                found.text,
                 found.reason,
                 digest,
                 at.segment,
                 at.offset,
                 envelope.contract,
+                *_as_sent(reading),
+                found.reason_field,
             )
         )
-    return _table(rows)
+        texts.append(found.text)
+        customers.append(reading.customer if reading else ())
+        places.append(_place(reading))
+    return Decoded(_table(rows), texts, customers, places)
+
+
+def _place(reading: Reading | None) -> Place:
+    if reading is None:
+        return Place()
+    return Place(reading.country, reading.region, reading.city, reading.cell_id)
+
+
+def _as_sent(reading: Reading | None) -> tuple[int | None, str | None, int | None, int | None]:
+    """Offset and zone of the original time, the business date there, and how many fields nobody knows."""
+    if reading is None:
+        return None, None, None, None
+    local_us = reading.event_us + reading.utc_offset_min * 60_000_000
+    return reading.utc_offset_min, reading.zone, local_us // DAY_US, len(reading.extra)
 
 
 def _judged(
     at: Located,
     crashed: frozenset[tuple[str, int]],
     unreadable: dict[tuple[str, int], Unreadable],
-) -> tuple[Envelope, str, Fields]:
+) -> tuple[Envelope, str, Judged]:
     """A frame's envelope or what stands for it, the digest of its payload, and what that says."""
     place, envelope = (at.segment, at.offset), at.envelope
     if envelope is None:
         created_us, digest = unreadable[place]
-        return stand_in(*place, created_us), digest, Fields(None, None, "frame_corrupt")
-    found = Fields(None, None, "stage_crash") if place in crashed else fields(envelope)
+        return stand_in(*place, created_us), digest, Judged("frame_corrupt", None, None, None)
+    crash = place in crashed
+    found = Judged("stage_crash", None, None, None) if crash else judge(envelope)
     return envelope, payload_digest(envelope.payload), found
 
 

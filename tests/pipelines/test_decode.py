@@ -8,7 +8,7 @@ import pytest
 from catalog.envelope import Envelope, Located, Unreadable
 from catalog.ids import corrupt_frame_id, payload_digest
 from catalog.tables import REASONS
-from pipelines.stages.decode import SCHEMA, decode, event_date, fields
+from pipelines.stages.decode import SCHEMA, decode, event_date, judge
 
 RECEIVED_US = 1_764_000_000_000_000  # 2025-11-24T16:00:00Z
 
@@ -25,7 +25,7 @@ def payload(**changes: object) -> bytes:
 
 
 def test_a_good_payload() -> None:
-    assert fields(envelope(payload())) == ("no signal", 1_763_974_800_000_000, None)
+    assert judge(envelope(payload()))[:4] == (None, None, "no signal", 1_763_974_800_000_000)
     assert event_date(envelope(payload())) == date(2025, 11, 24)
 
 
@@ -55,21 +55,21 @@ def test_a_good_payload() -> None:
     ],
 )
 def test_a_broken_payload_has_a_registered_reason(broken: bytes, reason: str) -> None:
-    assert fields(envelope(broken)).reason == reason
+    assert judge(envelope(broken)).reason == reason
     assert reason in REASONS
     assert event_date(envelope(broken)) is None
-    (row,) = decode([Located("seg-1", 80, envelope(broken))], frozenset(), {}).to_pylist()
+    (row,) = decode([Located("seg-1", 80, envelope(broken))], frozenset(), {}).columns.to_pylist()
     assert (row["reason"], row["event_date"]) == (reason, date(2025, 11, 24))
 
 
 def test_exactly_24_hours_ahead_is_still_a_clock() -> None:
-    assert fields(envelope(payload(event_time="2025-11-25T16:00:00Z"))).reason is None
+    assert judge(envelope(payload(event_time="2025-11-25T16:00:00Z"))).reason is None
 
 
 def test_a_date_in_2099_makes_no_partition_of_its_own() -> None:
     (row,) = decode(
         [Located("s", 1, envelope(payload(event_time="2099-01-01T00:00:00Z")))], frozenset(), {}
-    ).to_pylist()
+    ).columns.to_pylist()
     assert row["event_time"].year == 2099
     assert row["event_date"] == date(2025, 11, 24)
 
@@ -77,15 +77,13 @@ def test_a_date_in_2099_makes_no_partition_of_its_own() -> None:
 def test_amended_frames_are_rows_without_being_looked_at() -> None:
     batch = [Located("seg-1", 80, envelope(payload())), Located("seg-1", 300, None)]
     unreadable = {("seg-1", 300): Unreadable(RECEIVED_US, "d" * 32)}
-    crashed, corrupt = decode(batch, frozenset({("seg-1", 80)}), unreadable).to_pylist()
-    assert (crashed["reason"], crashed["text"], crashed["payload_digest"]) == (
-        "stage_crash",
-        None,
-        payload_digest(payload()),
-    )
+    decoded = decode(batch, frozenset({("seg-1", 80)}), unreadable)
+    crashed, corrupt = decoded.columns.to_pylist()
+    assert (crashed["reason"], crashed["payload_digest"]) == ("stage_crash", payload_digest(payload()))
+    assert decoded.texts == [None, None]
     assert (corrupt["event_id"], corrupt["reason"]) == (corrupt_frame_id("seg-1", 300), "frame_corrupt")
     assert (corrupt["channel"], corrupt["payload_digest"]) == ("unknown", "d" * 32)
 
 
 def test_an_empty_batch_has_the_same_columns() -> None:
-    assert decode([], frozenset(), {}).schema == SCHEMA
+    assert decode([], frozenset(), {}).columns.schema == SCHEMA
