@@ -47,7 +47,7 @@ class LocalLog:
         self._root = root
         self._clock = clock
 
-    def writer(self, config: WriterConfig | None = None) -> LocalWriter:
+    def writer(self, config: WriterConfig) -> LocalWriter:
         """A new writer into this log."""
         return LocalWriter(self._root, self._clock, config)
 

@@ -8,6 +8,7 @@ import os
 import random
 import resource
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,10 @@ from catalog.errors import CorruptFrame, NotDurable, WrongVersion
 from catalog.log import files, frames
 from catalog.log.files import HIDDEN_FILE
 from catalog.log.frames import HEADER_BYTES
-from catalog.log.local import LocalLog, LocalWriter, WriterConfig
+from catalog.log.local import LocalLog, LocalWriter
 from catalog.log.reader import Bad
 from tests.catalog.log.builders import (
+    SMALL,
     FakeClock,
     envelope,
     envelopes,
@@ -142,7 +144,7 @@ def test_a_segment_is_locked_before_anybody_can_find_it(root: Path) -> None:
 
 def test_a_segment_is_sealed_by_size(root: Path) -> None:
     async def steps() -> None:
-        writer = open_writer(root, WriterConfig(segment_bytes=2000, min_free_bytes=0))
+        writer = open_writer(root, replace(SMALL, segment_bytes=2000))
         for n in range(10):
             await writer.append(envelopes(n))
         await writer.close()
@@ -156,7 +158,7 @@ def test_a_segment_is_sealed_by_size(root: Path) -> None:
 def test_a_segment_is_sealed_by_age(root: Path) -> None:
     async def steps() -> None:
         clock = FakeClock()
-        writer = LocalWriter(root, clock, WriterConfig(segment_age_s=60, min_free_bytes=0))
+        writer = LocalWriter(root, clock, SMALL)
         await writer.roll_if_old()
         await writer.append(envelopes(1))
         clock.seconds = 59
@@ -176,7 +178,7 @@ def test_a_segment_is_sealed_by_age(root: Path) -> None:
 
 def test_low_disk_is_refused_before_anything_is_written(root: Path) -> None:
     async def steps() -> None:
-        writer = open_writer(root, WriterConfig(min_free_bytes=1 << 62))
+        writer = open_writer(root, replace(SMALL, min_free_bytes=1 << 62))
         with pytest.raises(NotDurable, match="almost full") as raised:
             await writer.append(envelopes(1))
         assert "free space" in raised.value.hint
@@ -640,7 +642,7 @@ def test_the_folder_of_a_log_is_created(tmp_path: Path) -> None:
 
 def test_the_log_makes_writers(root: Path) -> None:
     async def steps() -> None:
-        writer = open_log(root).writer(WriterConfig(min_free_bytes=0))
+        writer = open_log(root).writer(SMALL)
         await writer.append(envelopes(1))
         let_go(writer)
 
