@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
-Type = Literal["string", "long", "double", "date", "timestamptz", "binary", "list<long>"]
+Type = Literal["string", "long", "double", "date", "timestamptz", "binary", "list<long>", "list<string>"]
 
 ARROW_TYPES: dict[Type, pa.DataType] = {
     "string": pa.large_string(),
@@ -19,6 +19,7 @@ ARROW_TYPES: dict[Type, pa.DataType] = {
     "timestamptz": pa.timestamp("us", tz="UTC"),
     "binary": pa.large_binary(),
     "list<long>": pa.large_list(pa.field("element", pa.int64(), nullable=False)),
+    "list<string>": pa.large_list(pa.field("element", pa.large_string(), nullable=False)),
 }
 
 
@@ -93,6 +94,14 @@ EVENTS = TableSpec(
         Column("contract", "string", True, "payload agreement in force at the door"),
         Column("bundle", "string", True, "configuration in force for the plan"),
         Column("code_version", "string", True, "version of the code that wrote the plan"),
+        Column("customer_key", "string", False, "keyed pseudonym of the customer"),
+        Column("region", "string", False, "region the complaint is about or comes from"),
+        Column("link_kind", "string", False, "near_duplicate or same_complaint"),
+        Column(
+            *("cluster_id", "string", False),
+            "event_id of the cluster's representative: its first member in commit order",
+        ),
+        Column("bridges", "list<string>", False, "other clusters this event belongs to as well"),
     ),
 )
 

@@ -203,9 +203,10 @@ def _schema(spec: TableSpec) -> Schema:
     """Field ids by position, from 1; those of list elements follow."""
     fields, element_id = [], len(spec.columns)
     for position, column in enumerate(spec.columns, start=1):
-        if column.type == "list<long>":
+        if column.type in ("list<long>", "list<string>"):
             element_id += 1
-            kind: IcebergType = ListType(element_id, LongType(), element_required=True)
+            element = LongType() if column.type == "list<long>" else StringType()
+            kind: IcebergType = ListType(element_id, element, element_required=True)
         else:
             kind = _TYPES[column.type]
         fields.append(NestedField(position, column.name, kind, required=column.required, doc=column.meaning))
