@@ -33,6 +33,11 @@ from pipelines.maintain import Maintainer
 ROWS, CHANNELS = 100, ("sms", "social", "web_form", "call_centre")
 COMMITS_A_DAY = 500
 WINDOW = 20
+DECIDED = (
+    *("disposition", "linked_to", "similarity", "conflicts_with"),
+    *("link_kind", "cluster_id", "bridges"),
+)
+"""The columns that the memory would add."""
 
 
 def judged(n: int) -> pa.Table:
@@ -46,7 +51,7 @@ def judged(n: int) -> pa.Table:
         stored = Envelope(*known, "plain/1", "core-1", "application/json", "", payload.encode())  # type: ignore[arg-type]
         batch.append(Located("seg-1", n * 100_000 + i, stored))
     table = flow.pure(batch, frozenset(), {})
-    for name in ("disposition", "linked_to", "similarity", "conflicts_with"):
+    for name in DECIDED:
         field = EVENTS.arrow_schema.field(name)
         value = ACCEPTED if name == "disposition" else None
         table = table.append_column(field, pa.array([value] * ROWS, field.type))

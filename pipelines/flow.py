@@ -37,9 +37,15 @@ def pure(
     decoded = decode(batch, crashed, unreadable)
     texts = pc.if_else(pc.is_null(decoded["reason"]), decoded["text"], None).combine_chunks()
     signed = signatures(texts)
-    return decoded.append_column(EVENTS.arrow_schema.field("signature"), signed.signature).append_column(
-        EVENTS.arrow_schema.field("band_hashes"), signed.band_hashes
-    )
+    columns = {
+        "signature": signed.signature,
+        "band_hashes": signed.band_hashes,
+        "customer_key": pa.nulls(len(decoded), pa.large_string()),
+        "region": pa.nulls(len(decoded), pa.large_string()),
+    }
+    for name, column in columns.items():
+        decoded = decoded.append_column(EVENTS.arrow_schema.field(name), column)
+    return decoded
 
 
 def rows(plan: Plan, judged: pa.Table) -> pa.Table:

@@ -14,15 +14,15 @@ import pyarrow.compute as pc
 
 from actors.dedup.config import DedupConfig
 from actors.dedup.entries import id_keys
-from actors.dedup.links import Link, Linker, Similarities
+from actors.dedup.links import Linker, Similarities
 from actors.dedup.memory import Memory, Position
+from actors.dedup.rows import decided
 from catalog import failpoints, ids
 from catalog.errors import MemoryBehind
-from catalog.tables import ACCEPTED, EVENTS, QUARANTINED
 
-CONFLICT = "idempotency_conflict"
 REMEMBERED = [
-    *("event_id", "payload_digest", "disposition", "event_date", "signature", "band_hashes"),
+    *("event_id", "payload_digest", "disposition", "event_date", "event_time", "signature", "band_hashes"),
+    *("customer_key", "region", "cluster_id"),
     *("plan", "segment", "offset"),
 ]
 """The columns of a committed row that `Dedup.catch_up` needs."""
@@ -32,8 +32,11 @@ class Decision(NamedTuple):
     """What a plan's batch becomes.
 
     `rows` has the batch's columns and order without the redelivered events; a conflict's row has an id of
-    its own; the columns disposition, reason, linked_to, similarity and conflicts_with are decided.
-    `redelivered` counts the events without a row, by channel.
+    its own; the columns disposition, reason, linked_to, link_kind, similarity, cluster_id, bridges and
+    conflicts_with are decided. `redelivered` counts the events without a row, by channel.
+
+    An event is linked to an earlier near-duplicate, and inherits its cluster; one that is the same complaint
+    is a duplicate. An event without a link begins a cluster, which bears its id.
     """
 
     rows: pa.Table
@@ -78,8 +81,9 @@ class Dedup:
         ).to_pylist()
         identity = self._identify(batch, order)
         linkable = _linkable(batch, identity, order)
-        links = self._linker.links(n, batch.take(pa.array(linkable, pa.int64())))
-        rows = _decided(batch, identity, {linkable[i]: link for i, link in links.items()})
+        links = self._linker.links(batch.take(pa.array(linkable, pa.int64())))
+        by_index = {linkable[row]: link for row, link in links.items()}
+        rows = decided(batch, identity.kept, identity.conflicts, by_index)
         plans = pa.array(np.full(len(rows), n), pa.int64())
         self._pending = (n, rows.append_column("plan", plans).select(REMEMBERED))
         return Decision(rows, dict(sorted(identity.redelivered.items())))
@@ -168,26 +172,3 @@ def _linkable(batch: pa.Table, identity: _Identity, order: list[int]) -> list[in
     able = pc.and_(batch["reason"].is_null(), batch["signature"].is_valid()).to_pylist()
     kept = set(identity.kept).difference(identity.conflicts)
     return [i for i in order if able[i] and i in kept]
-
-
-def _decided(batch: pa.Table, identity: _Identity, links: dict[int, Link]) -> pa.Table:
-    """The kept rows with every column that dedup decides."""
-    kept, conflicts = identity.kept, identity.conflicts
-    names, origins, reasons = (batch[c].to_pylist() for c in ("event_id", "id_origin", "reason"))
-    reasons = [CONFLICT if i in conflicts else reasons[i] for i in kept]
-    columns = {
-        "event_id": [conflicts.get(i, names[i]) for i in kept],
-        "id_origin": ["conflict" if i in conflicts else origins[i] for i in kept],
-        "disposition": [ACCEPTED if reason is None else QUARANTINED for reason in reasons],
-        "reason": reasons,
-        "linked_to": [links[i].linked_to.hex() if i in links else None for i in kept],
-        "similarity": [links[i].similarity if i in links else None for i in kept],
-        "conflicts_with": [names[i] if i in conflicts else None for i in kept],
-    }
-    rows = batch.take(pa.array(kept, pa.int64()))
-    for name, values in columns.items():
-        field = EVENTS.arrow_schema.field(name)
-        column = pa.array(values, field.type)
-        place = rows.schema.get_field_index(name)
-        rows = rows.append_column(field, column) if place < 0 else rows.set_column(place, field, column)
-    return rows

@@ -1,25 +1,22 @@
-"""Which earlier event a text is nearly the same as: band -> bucket -> candidate -> verdict."""
+"""Candidate -> verdict: which earlier event a text is nearly the same as, and the cluster they share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
-from itertools import groupby
+from collections import defaultdict
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from actors.dedup.candidates import candidates
 from actors.dedup.config import DedupConfig
 from actors.dedup.entries import (
-    ID_BYTES,
-    SIGNATURE_BYTES,
-    Uint64s,
-    band_hashes,
-    event_entry,
+    TRAITS,
+    Traits,
     id_keys,
-    slices,
+    traits,
 )
 from actors.dedup.memory import Memory
 
@@ -28,13 +25,29 @@ Similarities = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.uint8]], npt.NDAr
 
 _PAIRS = 1 << 16
 """Candidate pairs compared at once, to bound memory."""
+_DAY_US = 86_400_000_000
+
+Int64s = npt.NDArray[np.int64]
 
 
 class Link(NamedTuple):
-    """The verdict on one event: its best earlier near-duplicate, by 16-byte id."""
+    """The verdict on one event: the earlier one it is linked to, how, and which clusters meet in it.
 
-    similarity: float
+    `cluster` is that of `linked_to`, `bridges` are the others it could belong to, sorted; all 16-byte ids.
+    """
+
     linked_to: bytes
+    is_same_complaint: bool
+    similarity: float
+    cluster: bytes
+    bridges: list[bytes]
+
+
+class _Plan(NamedTuple):
+    """The plan's events in commit order, beginning with clusters of their own."""
+
+    keys: list[bytes]
+    traits: Traits
 
 
 class _Pairs(NamedTuple):
@@ -42,6 +55,15 @@ class _Pairs(NamedTuple):
 
     rows: list[int]
     candidates: list[bytes]
+
+
+class _Near(NamedTuple):
+    """Pairs that passed: places in a list in commit order, how similar, and whether the same complaint."""
+
+    events: Int64s
+    candidates: Int64s
+    similarity: npt.NDArray[np.float64]
+    is_same: npt.NDArray[np.bool_]
 
 
 class Linker:
@@ -52,71 +74,80 @@ class Linker:
         self._similarities = similarities
         self._memory = memory
 
-    def links(self, n: int, events: pa.Table) -> dict[int, Link]:
-        """The best earlier near-duplicate of each event that has one; `events` are in commit order."""
-        keys = id_keys(events["event_id"].to_pylist())
-        parts = (events[name].to_pylist() for name in ("signature", "segment", "offset"))
-        own = {
-            key: event_entry(signature, n, segment, offset)
-            for key, signature, segment, offset in zip(keys, *parts, strict=True)
-        }
+    def links(self, events: pa.Table) -> dict[int, Link]:
+        """The link of each event that has one, by row; `events` are in commit order."""
+        names = events["event_id"].to_pylist()
+        plan = _Plan(id_keys(names), traits(events, names))
         links: dict[int, Link] = {}
         pairs = _Pairs([], [])
-        for row, candidates in self._candidates(keys, *band_hashes(events["band_hashes"])):
-            pairs.rows.extend([row] * len(candidates))
-            pairs.candidates.extend(candidates)
+        limit, bands = self._config.bucket_limit, events["band_hashes"]
+        for row, found in candidates(self._memory, limit, plan.keys, bands):
+            pairs.rows.extend([row] * len(found))
+            pairs.candidates.extend(found)
             if len(pairs.rows) >= _PAIRS:
-                links.update(self._verdicts(keys, own, pairs))
+                links.update(self._verdicts(plan, pairs))
                 pairs = _Pairs([], [])
         if pairs.rows:
-            links.update(self._verdicts(keys, own, pairs))
+            links.update(self._verdicts(plan, pairs))
         return links
 
-    def _candidates(
-        self, keys: list[bytes], owners: npt.NDArray[np.int64], hashes: Uint64s
-    ) -> Iterator[tuple[int, set[bytes]]]:
-        """For each event, by row, the earlier ones that share a bucket with it."""
-        bands, slots, counts = np.unique(hashes, return_inverse=True, return_counts=True)
-        buckets = self._memory.buckets(bands)
-        shared = (counts > 1) | np.fromiter((b in buckets for b in bands.tolist()), np.bool_, len(bands))
-        picked = shared[slots]
-        limit = self._config.bucket_limit * ID_BYTES
-        # The buckets of a template are asked for again and again.
-        members = lru_cache(maxsize=4096)(partial(slices, size=ID_BYTES))
-        pairs = zip(owners[picked].tolist(), hashes[picked].tolist(), strict=True)
-        for row, group in groupby(pairs, key=lambda pair: pair[0]):
-            contents = set()
-            for _, band in group:
-                bucket = buckets.get(band, b"")
-                contents.add(bucket)
-                if len(bucket) < limit:
-                    buckets[band] = bucket + keys[row]
-            candidates: set[bytes] = set().union(*map(members, contents))
-            candidates.discard(keys[row])
-            if candidates:
-                yield row, candidates
-
-    def _verdicts(self, keys: list[bytes], own: dict[bytes, bytes], pairs: _Pairs) -> dict[int, Link]:
-        """The most similar candidate of each row, the earliest among equals, if it reaches the threshold."""
-        wanted = set(pairs.candidates)
-        entries = self._memory.events([key for key in wanted if key not in own])
-        entries.update((key, own[key]) for key in wanted if key in own)
-        ranked = sorted(entries, key=lambda key: entries[key][SIGNATURE_BYTES:])
+    def _verdicts(self, plan: _Plan, pairs: _Pairs) -> dict[int, Link]:
+        """The links among whole rows of pairs; the clusters of these rows are settled in `plan`."""
+        own = set(plan.keys)
+        earlier = self._memory.events([key for key in set(pairs.candidates) if key not in own])
+        ranked = sorted(earlier, key=lambda key: earlier[key][TRAITS.itemsize :])
+        first = len(ranked)
+        known = np.frombuffer(b"".join(earlier[key][: TRAITS.itemsize] for key in ranked), TRAITS)
+        ranked += plan.keys
         rank_of = {key: rank for rank, key in enumerate(ranked)}
-        rows = np.array(pairs.rows)
+        every = np.concatenate([known, plan.traits])
         ranks = np.array([rank_of[candidate] for candidate in pairs.candidates])
-        distinct, slots = np.unique(rows, return_inverse=True)
-        left = _matrix([own[keys[row]] for row in distinct.tolist()])
-        similarity = self._similarities(left[slots], _matrix([entries[key] for key in ranked])[ranks])
-        order = np.lexsort((ranks, -similarity, rows))
-        best = order[np.unique(rows[order], return_index=True)[1]]
+        near = self._near(every, np.array(pairs.rows) + first, ranks)
+        # A same complaint first, then the most similar, then the earliest.
+        order = np.lexsort((near.candidates, -near.similarity, ~near.is_same, near.events))
+        best = order[np.unique(near.events[order], return_index=True)[1]].tolist()
+        clusters = every["cluster"]
+        for i in best:  # in commit order: a candidate's cluster is settled before it is inherited
+            clusters[near.events[i]] = clusters[near.candidates[i]]
+        plan.traits["cluster"] = clusters[first:]
+        bridges = _bridges(near, clusters)
         return {
-            int(rows[i]): Link(float(similarity[i]), ranked[ranks[i]])
+            int(near.events[i]) - first: Link(
+                ranked[near.candidates[i]],
+                bool(near.is_same[i]),
+                float(near.similarity[i]),
+                clusters[near.events[i]].tobytes(),
+                sorted(bridges.get(int(near.events[i]), ())),
+            )
             for i in best
-            if similarity[i] >= self._config.threshold
         }
 
+    def _near(self, every: Traits, events: Int64s, candidates: Int64s) -> _Near:
+        """Of pairs of events, those that are near-duplicates."""
+        config = self._config
+        times = every["event_time_us"]
+        apart_us = np.abs(times[events] - times[candidates])
+        inside = apart_us <= config.window_days * _DAY_US
+        events, candidates, apart_us = events[inside], candidates[inside], apart_us[inside]
+        signatures = every["signature"]
+        similarity = self._similarities(signatures[events], signatures[candidates])
+        alike = similarity >= config.threshold
+        events, candidates, apart_us = events[alike], candidates[alike], apart_us[alike]
+        customers, regions = every["customer"], every["region"]
+        here, there = regions[events], regions[candidates]
+        is_same = (
+            (customers[events] == customers[candidates])
+            & (customers[events] != 0)
+            & ((here == there) | (here == 0) | (there == 0))
+            & (apart_us <= config.same_complaint_days * _DAY_US)
+        )
+        return _Near(events, candidates, similarity[alike], is_same)
 
-def _matrix(entries: list[bytes]) -> npt.NDArray[np.uint8]:
-    content = b"".join(entry[:SIGNATURE_BYTES] for entry in entries)
-    return np.frombuffer(content, dtype=np.uint8).reshape(len(entries), SIGNATURE_BYTES)
+
+def _bridges(near: _Near, clusters: npt.NDArray[np.void]) -> dict[int, set[bytes]]:
+    """By event, the clusters of its near-duplicates that are not its own."""
+    found: dict[int, set[bytes]] = defaultdict(set)
+    other = np.flatnonzero(clusters[near.events] != clusters[near.candidates])
+    for event, candidate in zip(near.events[other].tolist(), near.candidates[other].tolist(), strict=True):
+        found[event].add(clusters[candidate].tobytes())
+    return found

@@ -22,7 +22,7 @@ from actors.dedup.entries import ID_BYTES, Overlay, Uint64s, slices
 from catalog import failpoints
 from catalog.errors import MemoryBehind, Unavailable, WrongVersion
 
-FORMAT = b"1"
+FORMAT = b"2"
 COMMIT_ORDER = [("plan", "ascending"), ("segment", "ascending"), ("offset", "ascending")]
 
 _POSITION = struct.Struct(">QI")
@@ -77,14 +77,14 @@ class Memory:
         return {key: entry[:ID_BYTES] for key, entry in found.items()}
 
     def events(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The entries (`event_entry`) of events that take part in links."""
+        """The entries (`event_entries`) of events that take part in links."""
         events = self._overlay.events
         found = {key: events[key] for key in keys if key in events}
         found.update(self._read(_EVENT_DATABASE, sorted(key for key in keys if key not in events)))
         return found
 
     def buckets(self, bands: Uint64s) -> dict[int, bytes]:
-        """The non-empty buckets among `bands` (sorted): event ids in commit order, up to the limit."""
+        """The non-empty buckets among `bands` (sorted): the last event ids that came in, in commit order."""
         recent = self._overlay.buckets
         found = {
             int.from_bytes(key, "big"): bucket
@@ -92,7 +92,7 @@ class Memory:
         }
         for band in bands.tolist():
             if band in recent:
-                found[band] = (found.get(band, b"") + recent[band])[: self._limit]
+                found[band] = (found.get(band, b"") + recent[band])[-self._limit :]
         return found
 
     def learn(self, rows: pa.Table, position: Position) -> None:
@@ -228,15 +228,14 @@ class Memory:
             cursor.putmulti(entries)
 
     def _merged(self, txn: Any) -> list[tuple[bytes, bytes]]:
-        """Buckets to write, by key: what is durable, then what was learnt, up to the limit."""
+        """Buckets to write, by key: what is durable, then what was learnt, the last of it."""
         bands = np.array(sorted(self._overlay.buckets), dtype=np.uint64)
         keys = slices(bands.astype(">u8").tobytes(), 8)
         with txn.cursor(self._databases[_BUCKET_DATABASE]) as cursor:
             durable = dict(cursor.getmulti(keys))
         return [
-            (key, (durable.get(key, b"") + self._overlay.buckets[band])[: self._limit])
+            (key, (durable.get(key, b"") + self._overlay.buckets[band])[-self._limit :])
             for key, band in zip(keys, bands.tolist(), strict=True)
-            if len(durable.get(key, b"")) < self._limit
         ]
 
     @property

@@ -4,15 +4,35 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from catalog.ids import conflict_id, event_id, payload_digest
 from tests.actors.dedup.streams import Event, bands, signature
 
 
+class Member(NamedTuple):
+    """An event that takes part in links."""
+
+    own: str
+    event: Event
+    cluster: str
+
+
+class Verdict(NamedTuple):
+    """The columns that depend on earlier texts."""
+
+    disposition: str
+    linked_to: str | None = None
+    link_kind: str | None = None
+    similarity: float | None = None
+    cluster_id: str | None = None
+    bridges: list[str] | None = None
+
+
 def decide(events: Sequence[Event], bucket_limit: int) -> tuple[list[tuple[object, ...]], Counter[str]]:
     """Rows (as `streams.decided` gives them) and redeliveries by channel, of events in commit order."""
     known: dict[str, str] = {}
-    earlier: list[tuple[str, str]] = []
+    earlier: list[Member] = []
     rows: list[tuple[object, ...]] = []
     redelivered: Counter[str] = Counter()
     for event in events:
@@ -26,27 +46,49 @@ def decide(events: Sequence[Event], bucket_limit: int) -> tuple[list[tuple[objec
             redelivered[event.channel] += 1
             continue
         known[own] = digest
-        linked_to = similarity = None
-        if reason is None and event.text is not None:
-            similarity, linked_to = best(event.text, earlier, bucket_limit)
-            earlier.append((own, event.text))
-        disposition = "quarantined" if reason else "accepted"
-        verdict = (disposition, reason, linked_to, similarity, conflicts_with)
-        rows.append((own, origin, *verdict, event.text, event.segment, event.offset))
+        verdict = Verdict("quarantined")
+        if reason is None:
+            verdict = judge(own, event, earlier, bucket_limit)
+            earlier.append(Member(own, event, verdict.cluster_id or own))
+        rows.append((own, origin, reason, conflicts_with, *verdict, event.text, event.segment, event.offset))
     return rows, redelivered
 
 
-def best(text: str, earlier: list[tuple[str, str]], bucket_limit: int) -> tuple[float | None, str | None]:
-    """The most similar of the earliest `bucket_limit` events of each band; the first among equals."""
+def judge(own: str, event: Event, earlier: list[Member], bucket_limit: int) -> Verdict:
+    """Among the last `bucket_limit` events of each band: the same complaint, else the most similar; of those
+    the first."""
     candidates = {
         place
-        for band in bands(text)
-        for place in [i for i, (_, other) in enumerate(earlier) if band in bands(other)][:bucket_limit]
+        for band in bands(event.text or "")
+        for place in [i for i, other in enumerate(earlier) if band in bands(other.event.text or "")][
+            -bucket_limit:
+        ]
     }
-    found: tuple[float | None, str | None] = (None, None)
-    for place in sorted(candidates):
-        own, other = earlier[place]
-        agreeing = sum(a == b for a, b in zip(signature(text), signature(other), strict=True)) / 128
-        if agreeing >= 0.7 and agreeing > (found[0] or 0):
-            found = (agreeing, own)
-    return found
+    near = [
+        (is_same(event, earlier[place].event), agreeing(event, earlier[place].event), -place)
+        for place in candidates
+        if agreeing(event, earlier[place].event) >= 0.7 and abs(event.day - earlier[place].event.day) <= 30
+    ]
+    if not near:
+        return Verdict("accepted", cluster_id=own)
+    same, similarity, place = max(near)
+    other = earlier[-place]
+    bridges = sorted({earlier[-place].cluster for *_, place in near} - {other.cluster})
+    how = ("duplicate", other.own, "same_complaint") if same else ("accepted", other.own, "near_duplicate")
+    return Verdict(*how, similarity, other.cluster, bridges or None)
+
+
+def agreeing(left: Event, right: Event) -> float:
+    """The share of the signatures that agrees."""
+    signatures = (signature(event.text or "") for event in (left, right))
+    return sum(a == b for a, b in zip(*signatures, strict=True)) / 128
+
+
+def is_same(left: Event, right: Event) -> bool:
+    """Whether two near-duplicates are one complaint."""
+    return (
+        left.customer is not None
+        and left.customer == right.customer
+        and (left.region == right.region or None in (left.region, right.region))
+        and abs(left.day - right.day) <= 7
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -20,15 +20,15 @@ from catalog.ids import event_id, payload_digest
 from catalog.tables import EVENTS
 
 DECIDED = (
-    *("event_id", "id_origin", "disposition", "reason"),
-    *("linked_to", "similarity", "conflicts_with", "text", "segment", "offset"),
+    *("event_id", "id_origin", "reason", "conflicts_with"),
+    *("disposition", "linked_to", "link_kind", "similarity", "cluster_id", "bridges"),
+    *("text", "segment", "offset"),
 )
-
-TABLE = [name for name in EVENTS.arrow_schema.names if name not in ("bundle", "code_version", "processed_at")]
+START = datetime(2025, 3, 1, tzinfo=UTC)
 
 
 class Event(NamedTuple):
-    """What a test says of an event."""
+    """What a test says of an event; `day` is its event time, in days after some day."""
 
     name: str
     text: str | None
@@ -36,6 +36,9 @@ class Event(NamedTuple):
     reason: str | None = None
     segment: str = "segment"
     channel: str = "sms"
+    day: float = 0
+    customer: str | None = None
+    region: str | None = None
 
 
 @lru_cache
@@ -67,7 +70,8 @@ def batch(events: Sequence[Event]) -> pa.Table:
         "id_origin": ["provider"] * len(events),
         "channel": [event.channel for event in events],
         "source": ["shop"] * len(events),
-        "event_date": [date(2025, 3, 1)] * len(events),
+        "event_time": [START + timedelta(days=event.day) for event in events],
+        "event_date": [(START + timedelta(days=event.day)).date() for event in events],
         "text": [event.text for event in events],
         "reason": [event.reason for event in events],
         "payload_digest": [payload_digest(repr(event.text).encode()) for event in events],
@@ -75,20 +79,29 @@ def batch(events: Sequence[Event]) -> pa.Table:
         "band_hashes": [bands(event.text) if event.text else None for event in events],
         "segment": [event.segment for event in events],
         "offset": [event.offset for event in events],
+        "customer_key": [event.customer for event in events],
+        "region": [event.region for event in events],
     }
     schema = EVENTS.arrow_schema
     return pa.table({name: pa.array(values, schema.field(name).type) for name, values in columns.items()})
 
 
 def random_events(seed: int, count: int) -> list[Event]:
-    """Few templates with few changes, so that links, redeliveries and conflicts meet each other."""
+    """Few templates with few changes, so that links, redeliveries and conflicts meet each other; few
+    customers and days, so that the windows matter."""
     chance = random.Random(seed)
     events: list[Event] = []
     for offset in range(count):
         words = [f"template{chance.randint(0, 3)}"] * 16
         for _ in range(chance.randint(0, 6)):
             words[chance.randrange(16)] = f"word{chance.randint(0, 3)}"
-        event = Event(f"id{offset}", " ".join(words), offset, channel=chance.choice(["sms", "social"]))
+        event = Event(
+            *(f"id{offset}", " ".join(words), offset),
+            channel=chance.choice(["sms", "social"]),
+            day=chance.choice([0, 1, 7, 8, 20, 30, 31, 45]),
+            customer=chance.choice([None, "ada", "bola"]),
+            region=chance.choice([None, "north", "south"]),
+        )
         if events and chance.random() < 0.2:
             event = chance.choice(events)._replace(offset=offset)
         elif events and chance.random() < 0.15:

@@ -17,7 +17,16 @@ from actors.dedup.config import DedupConfig
 from catalog.ids import conflict_id, event_id, payload_digest
 from catalog.tables import EVENTS
 from tests.actors.dedup import oracle
-from tests.actors.dedup.streams import Event, Warehouse, batch, cut, decided, random_events, run_straight
+from tests.actors.dedup.streams import (
+    DECIDED,
+    Event,
+    Warehouse,
+    batch,
+    cut,
+    decided,
+    random_events,
+    run_straight,
+)
 
 TEXT = "the network is down in my whole street since monday please send somebody to fix it"
 NEAR = TEXT.replace("monday", "sunday")
@@ -40,7 +49,10 @@ def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
 def test_decisions_are_the_oracle_s_whatever_the_cut(tmp_path: Path, seed: int, bucket_limit: int) -> None:
     events = random_events(seed, 120)
     rows, redelivered = oracle.decide(events, bucket_limit)
-    assert sum(row[4] is not None for row in rows) > 10, "the stream has too few near-duplicates to tell"
+    kinds = Counter(row[DECIDED.index("link_kind")] for row in rows)
+    assert kinds["near_duplicate"] > 10, "the stream has too few near-duplicates to tell"
+    assert kinds["same_complaint"]
+    assert any(row[DECIDED.index("bridges")] for row in rows)
     assert redelivered
     for most in (3, 40):
         run = run_straight(tmp_path / str(most), cut(events, seed, most), bucket_limit)
@@ -127,7 +139,10 @@ def test_columns_have_the_table_s_types_and_the_batch_s_order(warehouse: Warehou
         rows = warehouse.decide(events).rows
         warehouse.step(events)
         assert rows.schema.names[: given.num_columns] == given.schema.names
-        added = {"disposition", "linked_to", "similarity", "conflicts_with"}
+        added = {
+            *("disposition", "linked_to", "link_kind", "similarity", "cluster_id", "bridges"),
+            "conflicts_with",
+        }
         assert set(rows.schema.names) - set(given.schema.names) == added
         for name in rows.schema.names:
             assert rows.schema.field(name).type == EVENTS.arrow_schema.field(name).type
@@ -141,12 +156,14 @@ def test_deciding_changes_nothing_that_a_second_decision_sees(warehouse: Warehou
     assert again.redelivered == {}
 
 
-def test_a_template_fills_its_buckets_and_links_to_the_first(warehouse: Warehouse) -> None:
+def test_a_template_links_to_the_first_of_those_its_buckets_keep(warehouse: Warehouse) -> None:
     warehouse.step([Event(f"e{i}", TEXT, i) for i in range(50)])
-    assert set(warehouse.rows[0]["linked_to"].to_pylist()[1:]) == {of("e0")}
+    kept = [of(f"e{max(0, i - 4)}") for i in range(1, 50)]
+    assert warehouse.rows[0]["linked_to"].to_pylist()[1:] == kept
     warehouse.dedup.checkpoint()
     warehouse.step([Event("late", TEXT, 99)])
-    assert warehouse.rows[1]["linked_to"].to_pylist() == [of("e0")]
+    assert warehouse.rows[1]["linked_to"].to_pylist() == [of("e46")]
+    assert {name for rows in warehouse.rows for name in rows["cluster_id"].to_pylist()} == {of("e0")}
 
 
 def test_bands_that_hash_alike_link_no_event_to_itself(warehouse: Warehouse) -> None:
