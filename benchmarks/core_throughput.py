@@ -35,7 +35,7 @@ from catalog.log.frames import Codec, encode_body, encode_header
 from catalog.raw import Entry, from_line, to_line
 from cluster import plain
 from cluster.checks import ledger_home, verify_home
-from cluster.settings import BUNDLE, Settings
+from cluster.settings import Settings
 from cluster.wiring import open_log, open_stores, writer_config
 from pipelines import flow
 from pipelines.append import envelope
@@ -78,7 +78,7 @@ def append(settings: Settings, given: list[bytes]) -> None:
         writer = log.writer(writer_config(settings))
         for begin in range(0, len(given), GROUP):
             taken = given[begin : begin + GROUP]
-            await writer.append([envelope(line, i, BUNDLE, clock) for i, line in enumerate(taken)])
+            await writer.append([envelope(line, i, "", clock) for i, line in enumerate(taken)])
         await writer.close()
 
     asyncio.run(write())
@@ -90,7 +90,7 @@ def kernels(given: list[bytes], folder: Path) -> dict[str, float]:
     spent: dict[str, float] = {}
     kept: dict[str, list[Envelope]] = {}
     spent["envelope"], _ = cpu_s(
-        lambda: kept.update(all=[envelope(line, i, BUNDLE, clock) for i, line in enumerate(given)])
+        lambda: kept.update(all=[envelope(line, i, "", clock) for i, line in enumerate(given)])
     )
     envelopes = kept["all"]
     codec = Codec(encode_header(b"0123456789abcdef", 0))

@@ -22,7 +22,7 @@ from catalog import failpoints
 from catalog.errors import BadInput, BeejanError, NotDurable, Permanent
 from catalog.log.port import Writer
 from cluster import settings as settings_module
-from cluster.settings import BUNDLE, Settings
+from cluster.settings import Settings
 from cluster.stop import Stop
 
 OK, FINDING, USAGE, NOT_DURABLE, STOPPED = 0, 1, 2, 3, 4
@@ -84,10 +84,11 @@ def append(file: Annotated[str, typer.Argument(help="A file of lines, or - for s
 
 
 async def _append(settings: Settings, lines: BinaryIO) -> None:
-    from cluster.wiring import open_log, writer_config
+    from cluster.wiring import bundle_in_force, open_log, writer_config
     from pipelines.append import envelope, receipt
 
     log, clock = open_log(settings)
+    bundle = bundle_in_force(settings)
     writer = log.writer(writer_config(settings))
     out, number = sys.stdout.buffer, 0
     try:
@@ -96,7 +97,7 @@ async def _append(settings: Settings, lines: BinaryIO) -> None:
             for line in taken:
                 number += 1
                 try:
-                    envelopes.append(envelope(line, number, BUNDLE, clock))
+                    envelopes.append(envelope(line, number, bundle, clock))
                 except BadInput as error:
                     bad = error
                     break

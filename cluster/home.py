@@ -26,10 +26,18 @@ class Home(NamedTuple):
         return self.root / "state"
 
     @property
+    def bundles(self) -> Path:
+        return self.root / "bundles"
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    @property
     def control(self) -> Path:
         return self.root / "control.db"
 
     def make(self) -> None:
         """Create the folders so that they survive a power cut."""
-        for folder in (self.log, self.raw, self.state):
+        for folder in (self.log, self.raw, self.state, self.bundles, self.keys):
             make_folders(folder, self.root.parent)

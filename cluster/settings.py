@@ -12,7 +12,6 @@ from typing import Any
 
 from catalog.errors import BadInput
 
-BUNDLE = "core-1"
 _HOME = Path("beejan-home")
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from catalog.bundle.folder import default
+from catalog.bundle.keys import load_or_create
+from catalog.bundle.store import Bundles
 
 from actors.dedup.config import DedupConfig
 from actors.sequencer.config import MemoryPort, Ports, SequencerConfig, WorkersPort
@@ -16,7 +21,7 @@ from actors.worker.config import WorkerConfig
 from catalog.clock import Clock, SystemClock
 from catalog.control.plans import PlanStore
 from catalog.control.schema import open_control, sqlite_url
-from catalog.errors import CorruptFrame
+from catalog.errors import CorruptFrame, Stopped
 from catalog.history import History
 from catalog.lake import read
 from catalog.lake.commit import Lake
@@ -24,8 +29,9 @@ from catalog.log.local import LocalLog, WriterConfig
 from catalog.raw import Raw
 from catalog.tables import EVENTS
 from cluster.home import Home
-from cluster.settings import BUNDLE, Settings
+from cluster.settings import Settings
 from pipelines import flow
+from pipelines.curate import Curator
 from pipelines.maintain import Maintainer
 from pipelines.publish import Publisher
 
@@ -76,7 +82,32 @@ def writer_config(settings: Settings) -> WriterConfig:
 
 def worker_config(settings: Settings) -> WorkerConfig:
     """What each flow worker is built from."""
-    return WorkerConfig(partial(open_history, settings), flow.pure, settings.batch_rows)
+    return WorkerConfig(partial(open_history, settings), partial(_pure, settings.home), settings.batch_rows)
+
+
+def _pure(home: Path, bundle: str, *batch: Any) -> pa.Table:
+    return stages(home, bundle).pure(*batch)
+
+
+@lru_cache(maxsize=4)
+def stages(home: Path, bundle: str) -> flow.Stages:
+    """The pure stages under a bundle of this home; rules and places are compiled once a process."""
+    folders = Home(home)
+    found, key = Bundles(folders.bundles).get(bundle), load_or_create(folders.keys)
+    if key.key_id != found.key_id:
+        raise Stopped(
+            "the pseudonym key is not the one that the plans were decided with",
+            hint="restore the home's keys folder of the same moment",
+            needed=found.key_id,
+        )
+    return flow.Stages(found, key)
+
+
+def bundle_in_force(settings: Settings) -> str:
+    """The hash of the bundle for new plans and envelopes, which is stored by then."""
+    home = Home(settings.home)
+    home.make()
+    return Bundles(home.bundles).put(default(load_or_create(home.keys).key_id))
 
 
 def dedup_config(settings: Settings) -> DedupConfig:
@@ -87,7 +118,7 @@ def dedup_config(settings: Settings) -> DedupConfig:
 def sequencer_config(settings: Settings) -> SequencerConfig:
     """The sequencer's figures."""
     return SequencerConfig(
-        bundle=BUNDLE,
+        bundle=bundle_in_force(settings),
         code_version=settings.code_version,
         plan_rows=settings.plan_rows,
         plan_age_s=settings.plan_age_s,
@@ -128,6 +159,7 @@ def _sequencer(
     stores = open_stores(settings)
     lake, stopped = stores.lake(), dict[str, CorruptFrame]()
     publisher = Publisher(stores.log, stores.raw, stores.plans, stores.clock, stopped)
+    curator = Curator(lake, stores.clock)
     stores.log.sweep()
     stores.raw.sweep()
     ports = Ports(
@@ -141,7 +173,8 @@ def _sequencer(
         rows=flow.rows,
         counts=flow.counts,
         ledger=flow.ledger,
-        turns=(publisher.turn, Maintainer(lake, stores.clock).turn),
+        turns=(publisher.turn, curator.turn, Maintainer(lake, stores.clock).turn),
+        last_turns=(curator.build,),
         stopped=stopped,
     )
     return Sequencer(config, ports)

@@ -1,10 +1,11 @@
 """The flow: what happens to every event, in order. Read this first.
 
-    frames of plan n ──► decode ──► signature ──┐ pure: any process, any order, any batch
-                                                ▼
-                         memory of ids and near-duplicates   in plan order, one process
-                                                ▼
-                                              rows of plan n
+    frames of plan n ──► decode ──► normalise ──► redact ──► classify ──► enrich ──► signature
+                                pure: any process, any order, any batch                  │
+                                                                                         ▼
+                                   memory of ids and near-duplicates   in plan order, one process
+                                                                                         ▼
+                                                                                  rows of plan n
 
 The stream, file drops, backfill and replay all end up in a plan, and every plan comes through here.
 """
@@ -15,37 +16,62 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
+from catalog.bundle.bundle import Bundle
+from catalog.bundle.keys import PseudonymKey
 
 from catalog.control.plans import Plan
 from catalog.envelope import NO_CHANNEL, Located, Unreadable
 from catalog.errors import Stopped
 from catalog.tables import DISPOSITIONS, EVENTS, LEDGER, OUTCOMES, REDELIVERED
+from pipelines.stages.classify import Classifier
 from pipelines.stages.decode import decode
+from pipelines.stages.enrich import Gazetteer
+from pipelines.stages.normalise import normalise
+from pipelines.stages.redact import Redactor
 from pipelines.stages.signature import signatures
 
 
-def pure(
-    batch: Sequence[Located],
-    crashed: frozenset[tuple[str, int]],
-    unreadable: dict[tuple[str, int], Unreadable],
-) -> pa.Table:
-    """The stages that need no memory: one row per frame, in order, none dropped.
+class Stages:
+    """The stages that need no memory, under one bundle and with the key of its pseudonyms."""
 
-    `crashed` and `unreadable` are the plan's amendments: frames that are quarantined unlooked at.
-    """
-    decoded = decode(batch, crashed, unreadable)
-    texts = pc.if_else(pc.is_null(decoded["reason"]), decoded["text"], None).combine_chunks()
-    signed = signatures(texts)
-    columns = {
-        "signature": signed.signature,
-        "band_hashes": signed.band_hashes,
-        "customer_key": pa.nulls(len(decoded), pa.large_string()),
-        "region": pa.nulls(len(decoded), pa.large_string()),
-    }
-    for name, column in columns.items():
-        decoded = decoded.append_column(EVENTS.arrow_schema.field(name), column)
-    return decoded
+    def __init__(self, bundle: Bundle, key: PseudonymKey) -> None:
+        self._key_id = key.key_id
+        self._redactor = Redactor(bundle, key)
+        self._classifier = Classifier(bundle)
+        self._gazetteer = Gazetteer(bundle)
+
+    def pure(
+        self,
+        batch: Sequence[Located],
+        crashed: frozenset[tuple[str, int]],
+        unreadable: dict[tuple[str, int], Unreadable],
+    ) -> pa.Table:
+        """One row per frame, in order, none dropped; columns of `structured.events`.
+
+        `crashed` and `unreadable` are the plan's amendments: frames that are quarantined unlooked at. What
+        is quarantined is redacted and not judged further.
+        """
+        decoded = decode(batch, crashed, unreadable)
+        redacted = self._redactor.redact(normalise(decoded.texts), decoded.customers)
+        reasons = decoded.columns["reason"].to_pylist()
+        texts = [None if reason else text for text, reason in zip(redacted.text, reasons, strict=True)]
+        findings = (
+            redacted,
+            self._classifier.classify(texts),
+            self._gazetteer.enrich(texts, decoded.places),
+            signatures(texts),
+        )
+        table = decoded.columns
+        for finding in findings:
+            for name, values in finding._asdict().items():
+                field = EVENTS.arrow_schema.field(name)
+                table = table.append_column(field, _array(values, field.type))
+        keys = pa.repeat(pa.scalar(self._key_id, pa.large_string()), table.num_rows)
+        return table.append_column(EVENTS.arrow_schema.field("key_id"), keys)
+
+
+def _array(values: Sequence[object] | pa.Array, kind: pa.DataType) -> pa.Array:
+    return values if isinstance(values, pa.Array) else pa.array(values, kind)
 
 
 def rows(plan: Plan, judged: pa.Table) -> pa.Table:
@@ -60,8 +86,6 @@ def rows(plan: Plan, judged: pa.Table) -> pa.Table:
         pa.repeat(pa.scalar(constants[field.name]).cast(field.type), judged.num_rows)
         if field.name in constants
         else judged[field.name]
-        if field.name in judged.column_names
-        else pa.nulls(judged.num_rows, field.type)
         for field in EVENTS.arrow_schema
     ]
     return pa.Table.from_arrays(arrays, schema=EVENTS.arrow_schema)

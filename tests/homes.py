@@ -12,7 +12,7 @@ from typing import Any
 from catalog.clock import SystemClock
 from cluster import plain
 from cluster.home import Home
-from cluster.settings import BUNDLE, Settings
+from cluster.settings import Settings
 from cluster.wiring import open_log, writer_config
 from pipelines.append import envelope
 
@@ -35,7 +35,7 @@ def line(
 def append(settings: Settings, lines: Iterable[bytes]) -> list[str]:
     """Through the door; the ids in order, once they are durable."""
     Home(settings.home).make()
-    envelopes = [envelope(each, i, BUNDLE, SystemClock()) for i, each in enumerate(lines, 1)]
+    envelopes = [envelope(each, i, "test", SystemClock()) for i, each in enumerate(lines, 1)]
 
     async def write() -> None:
         log, _ = open_log(settings)

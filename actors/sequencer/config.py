@@ -73,7 +73,8 @@ class MemoryPort(Protocol):
 class Ports(NamedTuple):
     """Everything the sequencer touches. `read_back` gives the table's rows of plans n to m, both included.
     `turns` are upkeep: each gets the commit_seq and says whether it did something; they run between commits,
-    never beside one. `stopped` are the segments that cannot go on, and why."""
+    never beside one; `last_turns` come once, at an orderly end. `stopped` are the segments that cannot go
+    on, and why."""
 
     log: Log
     plans: PlanStore
@@ -86,4 +87,5 @@ class Ports(NamedTuple):
     counts: Callable[[Plan, pa.Table, dict[str, int]], dict[str, dict[str, int]]]
     ledger: Callable[[Plan, dict[str, dict[str, int]]], pa.Table]
     turns: Sequence[Callable[[int], bool]]
+    last_turns: Sequence[Callable[[int], object]]
     stopped: dict[str, CorruptFrame]

@@ -53,7 +53,7 @@ def run(
             break
         pause(config.poll_s)
     if sequencer is not None:
-        _checkpoint(sequencer)
+        _finish(sequencer)
         for damage in sequencer.stopped:
             raise damage
 
@@ -66,8 +66,8 @@ def _tell(trouble: Exception, told: str) -> str:
     return words
 
 
-def _checkpoint(sequencer: Sequencer) -> None:
+def _finish(sequencer: Sequencer) -> None:
     try:
-        sequencer.checkpoint()
+        sequencer.finish()
     except PASSING as trouble:
         _tell(trouble, "")

@@ -86,8 +86,13 @@ class Sequencer:
         kept = [turn(self.commit_seq) for turn in self._ports.turns]
         return recovered or planned or worked or any(kept)
 
-    def checkpoint(self) -> None:
-        """Checkpoint the memory, so that the next start has little to read back."""
+    def finish(self) -> None:
+        """An orderly end: derived tables are up to date, and the next start has little to read back."""
+        for turn in self._ports.last_turns:
+            turn(self.commit_seq)
+        self._checkpoint()
+
+    def _checkpoint(self) -> None:
         if self._since_checkpoint:
             self._ports.memory.checkpoint()
             self._since_checkpoint = 0
@@ -200,7 +205,7 @@ class Sequencer:
             self._ports.memory.promote(plan.n, plan.chain)
             self._since_checkpoint += 1
             if self._since_checkpoint >= self._config.checkpoint_plans:
-                self.checkpoint()
+                self._checkpoint()
         except (Unavailable, MemoryBehind):
             pass  # it lost its overlay: the next decision finds it behind and reads plan n back
 

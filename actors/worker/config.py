@@ -11,9 +11,10 @@ from catalog.envelope import Located, Unreadable
 from catalog.history import History
 
 Stages = Callable[
-    [Sequence[Located], frozenset[tuple[str, int]], dict[tuple[str, int], Unreadable]], pa.Table
+    [str, Sequence[Located], frozenset[tuple[str, int]], dict[tuple[str, int], Unreadable]], pa.Table
 ]
-"""The pure stages over one batch of frames, given which of them ended a process or are unreadable."""
+"""The pure stages under a bundle, named by its hash, over one batch of frames, given which of them ended a
+process or are unreadable."""
 
 
 class WorkerConfig(NamedTuple):

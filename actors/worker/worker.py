@@ -50,7 +50,9 @@ class Worker:
                 )
         frames = every[first:last]
         batches = [
-            self._stages(frames[begin : begin + self._batch_rows], amendments.crashed, unreadable)
+            self._stages(
+                plan.bundle, frames[begin : begin + self._batch_rows], amendments.crashed, unreadable
+            )
             for begin in range(0, max(len(frames), 1), self._batch_rows)
         ]
         hit("decide.pure")

@@ -17,9 +17,9 @@ from catalog.envelope import Located, Unreadable
 from catalog.history import History
 from catalog.log.local import LocalLog
 from catalog.raw import Raw
+from cluster import wiring
 from cluster.home import Home
 from cluster.settings import Settings
-from pipelines import flow
 
 DEATH = 66
 """Exit code of a process that a poisonous text ended."""
@@ -27,7 +27,7 @@ DEATH = 66
 
 def worker(settings: Settings) -> WorkerConfig:
     """A worker that dies of poisonous texts."""
-    return WorkerConfig(partial(history, settings.home), stages, settings.batch_rows)
+    return WorkerConfig(partial(history, settings.home), partial(stages, settings.home), settings.batch_rows)
 
 
 def history(root: Path) -> History:
@@ -37,6 +37,8 @@ def history(root: Path) -> History:
 
 
 def stages(
+    home: Path,
+    bundle: str,
     batch: Sequence[Located],
     crashed: frozenset[tuple[str, int]],
     unreadable: dict[tuple[str, int], Unreadable],
@@ -49,4 +51,4 @@ def stages(
                 if len(payload) % 2:
                     os._exit(DEATH)
                 raise ValueError("a poisonous text")
-    return flow.pure(batch, crashed, unreadable)
+    return wiring.stages(home, bundle).pure(batch, crashed, unreadable)

@@ -28,7 +28,7 @@ from catalog.lake import upkeep
 from cluster import plain, wiring
 from cluster.cli import exit_code
 from cluster.home import Home
-from cluster.settings import BUNDLE, Settings
+from cluster.settings import Settings
 from cluster.wiring import (
     dedup_config,
     open_log,
@@ -134,7 +134,7 @@ async def _append(
     try:
         for begin in range(0, len(indexes), group):
             taken = indexes[begin : begin + group]
-            envelopes = [envelope(lines[index].encoded, index + 1, BUNDLE, clock) for index in taken]
+            envelopes = [envelope(lines[index].encoded, index + 1, "test", clock) for index in taken]
             await writer.append(envelopes)
             given = [json.dumps([at, sent.event_id]) for at, sent in zip(taken, envelopes, strict=True)]
             os.write(descriptor, "".join(f"{one}\n" for one in given).encode())

@@ -4,6 +4,7 @@ import faulthandler
 import os
 import signal
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,11 +18,11 @@ from catalog.control.plans import Amendments, Plan, Range
 from catalog.envelope import Located, Unreadable
 from catalog.errors import Unavailable
 from catalog.lake import read
+from cluster import wiring
 from cluster.checks import redecide_home, verify_home
 from cluster.home import Home
 from cluster.settings import Settings
 from cluster.wiring import dedup_config, open_stores, run_sequencer, worker_config
-from pipelines import flow
 from pipelines.stages.signature import similarities
 from tests.homes import append, line, small
 
@@ -47,6 +48,8 @@ def test_a_death_that_does_not_come_twice_is_not_blamed() -> None:
 
 
 def deadly(
+    home: Path,
+    bundle: str,
     batch: Sequence[Located],
     crashed: frozenset[tuple[str, int]],
     unreadable: dict[tuple[str, int], Unreadable],
@@ -60,11 +63,11 @@ def deadly(
                 os.kill(os.getpid(), signal.SIGSEGV)
             if b"unthought of" in at.envelope.payload:
                 raise ZeroDivisionError
-    return flow.pure(batch, crashed, unreadable)
+    return wiring.stages(home, bundle).pure(batch, crashed, unreadable)
 
 
 def run_deadly(settings: Settings) -> None:
-    config = worker_config(settings)._replace(stages=deadly)
+    config = worker_config(settings)._replace(stages=partial(deadly, settings.home))
     workers = LocalWorkers(config, Home(settings.home).state / "deciding")
     memory = Dedup(dedup_config(settings), similarities)
     run_sequencer(settings, workers, memory, True, lambda: False, lambda: False)
