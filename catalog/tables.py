@@ -9,16 +9,20 @@ from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
-Type = Literal["string", "long", "double", "date", "timestamptz", "binary", "list<long>"]
+Type = Literal[
+    "string", "long", "double", "boolean", "date", "timestamptz", "binary", "list<long>", "list<string>"
+]
 
 ARROW_TYPES: dict[Type, pa.DataType] = {
     "string": pa.large_string(),
     "long": pa.int64(),
     "double": pa.float64(),
+    "boolean": pa.bool_(),
     "date": pa.date32(),
     "timestamptz": pa.timestamp("us", tz="UTC"),
     "binary": pa.large_binary(),
     "list<long>": pa.large_list(pa.field("element", pa.int64(), nullable=False)),
+    "list<string>": pa.large_list(pa.field("element", pa.large_string(), nullable=False)),
 }
 
 
@@ -78,7 +82,7 @@ EVENTS = TableSpec(
         Column("event_date", "date", True, "UTC date of event_time, of received_at where that is not valid"),
         Column("received_at", "timestamptz", True, "when the door received it"),
         Column("processed_at", "timestamptz", True, "created_at of the plan that decided it"),
-        Column("text", "string", False, "the complaint's text; null where unreadable"),
+        Column("text", "string", False, "the complaint's redacted text; null where unreadable"),
         Column("disposition", "string", True, "accepted, duplicate or quarantined"),
         Column("reason", "string", False, "why it is quarantined, from the registry of reasons"),
         Column("linked_to", "string", False, "event_id of the earlier near-duplicate, if any"),
@@ -93,6 +97,68 @@ EVENTS = TableSpec(
         Column("contract", "string", True, "payload agreement in force at the door"),
         Column("bundle", "string", True, "configuration in force for the plan"),
         Column("code_version", "string", True, "version of the code that wrote the plan"),
+        Column("customer_key", "string", False, "keyed pseudonym of the customer"),
+        Column("region", "string", False, "region of the country, canonical name"),
+        Column("link_kind", "string", False, "what linked_to means: near_duplicate or same_complaint"),
+        Column("cluster_id", "string", False, "the cluster as decided, before bridges: its first event_id"),
+        Column("bridges", "list<string>", False, "cluster ids that this event joined to its own"),
+        Column("utc_offset_min", "long", False, "offset of the original event time, minutes"),
+        Column("zone", "string", False, "time zone of the original event time, IANA name or offset"),
+        Column("local_date", "date", False, "business date: of event_time in its own zone"),
+        Column("account_key", "string", False, "keyed pseudonym of the account"),
+        Column("key_id", "string", False, "which key made the pseudonyms"),
+        Column("operator", "string", False, "network operator of the customer's number range"),
+        Column("country", "string", False, "ISO 3166 code"),
+        Column("city", "string", False, "city, canonical name"),
+        Column("place_basis", "string", False, "where the place came from: field or text"),
+        Column("is_complaint", "boolean", False, "whether the text is a complaint at all"),
+        Column("l1", "string", False, "category of the first level"),
+        Column("l2", "string", False, "category of the second level"),
+        Column("secondary_l2", "list<string>", False, "further categories of the second level"),
+        Column("confidence", "double", False, "of the category, 0 to 1"),
+        Column("needs_review", "boolean", False, "whether a person should look at the category"),
+        Column("evidence", "string", False, "JSON: rules that matched and where in the text"),
+        Column("pii", "string", False, "JSON: how many identifiers of each kind were redacted"),
+        Column("extra_fields", "long", False, "payload fields that the contract does not know"),
+        Column("reason_field", "string", False, "path of the payload field that the reason is about"),
+    ),
+)
+
+COMPLAINTS = TableSpec(
+    name="curated.complaints",
+    version=1,
+    partition_by=("event_date",),
+    columns=(
+        Column("event_id", "string", True, "identity of the event; unique in this table"),
+        Column("channel", "string", True, "medium the event came through"),
+        Column("source", "string", True, "producing system within the channel"),
+        Column("event_time", "timestamptz", False, "when it happened, UTC"),
+        Column("event_date", "date", True, "UTC date of event_time"),
+        Column("local_date", "date", False, "business date: of event_time in its own zone"),
+        Column("received_at", "timestamptz", True, "when the door received it"),
+        Column("processed_at", "timestamptz", True, "created_at of the plan that decided it"),
+        Column("customer_key", "string", False, "keyed pseudonym of the customer"),
+        Column("account_key", "string", False, "keyed pseudonym of the account"),
+        Column("redacted_text", "string", False, "the complaint's text without identifiers"),
+        Column("country", "string", False, "ISO 3166 code"),
+        Column("region", "string", False, "region of the country, canonical name"),
+        Column("city", "string", False, "city, canonical name"),
+        Column("operator", "string", False, "network operator of the customer's number range"),
+        Column("is_complaint", "boolean", False, "whether the text is a complaint at all"),
+        Column("l1", "string", False, "category of the first level"),
+        Column("l2", "string", False, "category of the second level"),
+        Column("secondary_l2", "list<string>", False, "further categories of the second level"),
+        Column("confidence", "double", False, "of the category, 0 to 1"),
+        Column("needs_review", "boolean", False, "whether a person should look at the category"),
+        Column("evidence", "string", False, "JSON: rules that matched and where in the text"),
+        Column("disposition", "string", True, "accepted, duplicate or quarantined"),
+        Column("linked_to", "string", False, "event_id of the earlier event it is linked to, if any"),
+        Column("link_kind", "string", False, "what linked_to means: near_duplicate or same_complaint"),
+        Column("similarity", "double", False, "estimated Jaccard similarity to linked_to, 0 to 1"),
+        Column("cluster_id", "string", False, "its cluster, bridges between clusters resolved"),
+        Column("is_representative", "boolean", False, "whether it is its cluster's first member"),
+        Column("bundle", "string", True, "configuration in force for the plan"),
+        Column("plan", "long", True, "number of the plan that decided it"),
     ),
 )
 
@@ -112,4 +178,4 @@ LEDGER = TableSpec(
     ),
 )
 
-TABLES: dict[str, TableSpec] = {spec.name: spec for spec in (EVENTS, LEDGER)}
+TABLES: dict[str, TableSpec] = {spec.name: spec for spec in (EVENTS, COMPLAINTS, LEDGER)}
