@@ -139,3 +139,21 @@ class Unavailable(Transient):
     """An actor is down or restarting: wait, decide nothing with less state."""
 
     code = "unavailable"
+
+
+class Busy(Transient):
+    """Every process that answers queries is at work: wait a moment."""
+
+    code = "busy"
+
+
+class TooSlow(Permanent):
+    """A query was ended because it ran longer than it may."""
+
+    code = "too_slow"
+
+
+class TooLarge(Permanent):
+    """A query was ended because it needs more memory, or its answer more bytes, than it may."""
+
+    code = "too_large"

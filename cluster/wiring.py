@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 from catalog.bundle.folder import default
 from catalog.bundle.keys import load_or_create
 from catalog.bundle.store import Bundles

@@ -1,4 +1,4 @@
-"""Decides a file of texts with the flow's pure stages and stores nothing: for trying rules, and scoring them."""
+"""Decides a file of texts with the flow's pure stages and stores nothing: for trying and scoring rules."""
 
 from __future__ import annotations
 

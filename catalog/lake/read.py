@@ -6,7 +6,7 @@ splits them by partition, and compaction merges files. Comparisons sort by the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import Any, NamedTuple
@@ -17,8 +17,10 @@ from pyiceberg.table import FileScanTask, Table
 
 from catalog.errors import Stopped, UnsafeStore
 from catalog.lake.commit import COMMIT_SEQ, Lake
+from catalog.lake.store import LOADS
 from catalog.tables import EVENTS, TABLES
 
+SOURCE_SEQ = "beejan.source_seq"
 ROW_ORDER = ("plan", "segment", "offset", "channel")
 """Only the ledger, which has no segments, needs the channel to tell a plan's rows apart."""
 IDENTITY = (
@@ -49,6 +51,26 @@ class Identities(NamedTuple):
     unreadable: list[str]
 
 
+class Field(NamedTuple):
+    """A column as the files know it: by its id, whatever it was called when they were written."""
+
+    field_id: int
+    name: str
+    type: str
+
+
+class Snapshot(NamedTuple):
+    """What another engine needs to read a table. `location` is its metadata file: each state has its own."""
+
+    location: str
+    commit_seq: int
+    source_seq: int
+    """What a derived table was built from; 0 for a table that derives from none."""
+    snapshot_id: int | None
+    files: tuple[str, ...]
+    schema: tuple[Field, ...]
+
+
 class Row(NamedTuple):
     """One row of `structured.events` and the file that holds it."""
 
@@ -61,6 +83,30 @@ def data_files(lake: Lake, table: str) -> Files:
     loaded = lake.store.load(table)
     paths = [task.file.file_path for task in planned(loaded)]
     return Files(int(loaded.properties.get(COMMIT_SEQ, "0")), paths)
+
+
+def snapshot(lake: Lake, table: str) -> Snapshot:
+    """One table's state, from one load; raises like `snapshots`."""
+    return snapshots(lake, (table,), {})[table]
+
+
+def snapshots(lake: Lake, tables: Sequence[str], known: Mapping[str, Snapshot]) -> dict[str, Snapshot]:
+    """The states of several tables at one instant; those in `known` that did not move are not read again.
+
+    Raises UnsafeStore for a table with delete files, Unavailable, and Stopped when a file of it is gone.
+    """
+    for _ in range(LOADS):
+        locations = lake.store.locations(tables)
+        try:
+            return {
+                name: known[name]
+                if name in known and known[name].location == location
+                else _snapshot(lake.store.load_at(location))
+                for name, location in locations.items()
+            }
+        except FileNotFoundError:
+            continue  # commits since then removed what the pointers named: read them again
+    raise Stopped("the tables' metadata is gone", hint="was the home moved? put it back")
 
 
 def rows(
@@ -146,6 +192,18 @@ def planned(table: Table) -> Iterator[FileScanTask]:
                 file=task.file.file_path,
             )
         yield task
+
+
+def _snapshot(table: Table) -> Snapshot:
+    properties = table.properties
+    return Snapshot(
+        location=table.metadata_location,
+        commit_seq=int(properties.get(COMMIT_SEQ, "0")),
+        source_seq=int(properties.get(SOURCE_SEQ, "0")),
+        snapshot_id=table.metadata.current_snapshot_id,
+        files=tuple(task.file.file_path for task in planned(table)),
+        schema=tuple(Field(each.field_id, each.name, str(each.field_type)) for each in table.schema().fields),
+    )
 
 
 def _read(path: str, columns: Sequence[str]) -> pa.Table:

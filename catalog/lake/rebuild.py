@@ -15,10 +15,10 @@ from pyiceberg.io.pyarrow import _dataframe_to_data_files
 
 from catalog.errors import NotDurable
 from catalog.lake.commit import Lake
+from catalog.lake.read import SOURCE_SEQ
 from catalog.lake.swap import swap
 from catalog.tables import TABLES
 
-SOURCE_SEQ = "beejan.source_seq"
 TURN = "beejan.turn"
 
 

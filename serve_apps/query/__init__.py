@@ -1,0 +1,1 @@
+"""Questions about the complaints, answered from the lake."""

@@ -1,0 +1,1 @@
+"""What answers a query: an interface, and one engine for each way to run."""

@@ -1,0 +1,118 @@
+"""The process that runs queries: it may read one folder, write nothing, and grow only so far.
+
+It holds no connection, no lock and no environment of the product, and prints nothing. The door ends it
+when a query takes too long, so nothing here needs to be undone.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from catalog.errors import BadInput, BeejanError, TooLarge
+from serve_apps.query.engine.wire import Ask, Setup, Told, read, write
+from serve_apps.query.guard import Guarded, guard
+from serve_apps.query.views import views
+
+DIALECT = "duckdb"
+BATCH_ROWS = 2_048
+SLACK_BYTES = 512 << 20
+"""Of address space beside the engine's own memory: threads' stacks, and what reading Parquet maps."""
+
+
+def main(asked: BinaryIO, told: BinaryIO) -> None:
+    """Set up, then answer until the pipe ends."""
+    connection = prepare(msgspec.msgpack.decode(read(asked), type=Setup))
+    write(told, Told())
+    decoder = msgspec.msgpack.Decoder(Ask)
+    while frame := read(asked):
+        write(told, answer(connection, decoder.decode(frame)))
+
+
+def prepare(setup: Setup) -> duckdb.DuckDBPyConnection:
+    """A database whose settings nobody can change any more."""
+    connection = duckdb.connect(
+        config={
+            "threads": 1,
+            "memory_limit": f"{setup.memory_bytes}B",
+            "temp_directory": "",
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "python_enable_replacements": False,
+        }
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    for statement in setup.statements:
+        connection.execute(statement)
+    connection.execute("SET allowed_directories = [?]", [setup.readable])
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    _confine(setup.memory_bytes)
+    return connection
+
+
+def answer(connection: duckdb.DuckDBPyConnection, ask: Ask) -> Told:
+    """The rows asked for, or why there are none."""
+    for statement in ask.statements:
+        connection.execute(statement)
+    try:
+        allowed = guard(ask.sql, ask.params, views(), ask.role, ask.rows, DIALECT)
+        return _run(connection, allowed, ask)
+    except BeejanError as error:
+        return _failed(error)
+    except (MemoryError, pa.ArrowMemoryError, duckdb.OutOfMemoryException):
+        return _failed(TooLarge("the query needs more memory than it may", hint="read fewer rows at once"))
+    except duckdb.Error as error:
+        return _failed(_wrong(error))
+
+
+def _run(connection: duckdb.DuckDBPyConnection, allowed: Guarded, ask: Ask) -> Told:
+    reader = connection.sql(allowed.sql).to_arrow_reader(BATCH_ROWS)
+    if len(set(reader.schema.names)) < len(reader.schema.names):
+        raise BadInput("two columns of the answer have one name", hint="name them with AS")
+    batches, size = [], 0
+    for batch in reader:
+        size += batch.nbytes
+        if size > ask.bytes:
+            raise TooLarge("the answer is too large", hint="ask for fewer rows or columns", most=ask.bytes)
+        batches.append(batch)
+    table = pa.Table.from_batches(batches, reader.schema)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table.slice(0, ask.rows))
+    return Told(sorted(allowed.views), table.num_rows > ask.rows, sink.getvalue().to_pybytes())
+
+
+def _wrong(error: duckdb.Error) -> BeejanError:
+    """What the caller can be told: the engine's own words may quote values from rows."""
+    if isinstance(error, duckdb.BinderException | duckdb.CatalogException):
+        words = str(error).split("\n")[0].split("'")[0].strip()
+        return BadInput("the query does not fit the views", hint=words)
+    if isinstance(error, duckdb.IOException | duckdb.InternalException | duckdb.FatalException):
+        raise error  # ends this process: the door starts another
+    return BadInput(
+        "the query failed on a value", hint="TRY_CAST gives null instead", kind=type(error).__name__
+    )
+
+
+def _failed(error: BeejanError) -> Told:
+    return Told(error=error.code, message=error.message, hint=error.hint, fields=error.fields)
+
+
+def _confine(memory_bytes: int) -> None:
+    """No file may be written and no core dumped; memory ends somewhere above the engine's own limit."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + 2 * memory_bytes + SLACK_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    main(sys.stdin.buffer, sys.stdout.buffer)

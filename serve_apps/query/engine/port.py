@@ -1,0 +1,49 @@
+"""What the query door needs of an engine, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Protocol, get_args
+
+import pyarrow as pa
+
+Role = Literal["analyst", "compliance"]
+ROLES: tuple[Role, ...] = get_args(Role)
+"""Who asks: to an analyst, the keys of customers and accounts are null."""
+
+Value = str | int | float | bool | None
+
+
+class Limits(NamedTuple):
+    """How much one query may have."""
+
+    rows: int = 1_000
+    """Rows in the answer; more are cut off, and the answer says so."""
+    seconds: float = 10.0
+    bytes: int = 64 << 20
+    """Of the answer in memory."""
+
+
+class Answer(NamedTuple):
+    """Rows, and the state of the lake they were read from."""
+
+    table: pa.Table
+    as_of_seq: int
+    """Every plan up to this one is in each of the tables that were read."""
+    truncated: bool
+
+
+class QueryEngine(Protocol):
+    """Answers queries over the served views. Safe to use from several threads."""
+
+    def query(self, sql: str, params: Sequence[Value], role: Role, limits: Limits) -> Answer:
+        """Answer one SELECT in Trino's dialect, from the newest commit; `?` stand for `params` in order.
+
+        The text is not trusted. Raises BadInput for one that is refused or wrong, TooSlow, TooLarge, Busy,
+        Unavailable when the lake or the engine does not answer.
+        """
+        ...
+
+    def close(self) -> None:
+        """End what the engine runs; queries under way fail."""
+        ...

@@ -1,0 +1,11 @@
+-- What became of everything received, plan by plan.
+SELECT
+    CAST(plan AS bigint) AS plan,
+    CAST(channel AS varchar) AS channel,
+    CAST(received AS bigint) AS received,
+    CAST(accepted AS bigint) AS accepted,
+    CAST(duplicate AS bigint) AS duplicate,
+    CAST(quarantined AS bigint) AS quarantined,
+    CAST(redelivered AS bigint) AS redelivered,
+    CAST(processed_at AS timestamp(6) with time zone) AS processed_at
+FROM ops.ledger
