@@ -1,1 +1,1 @@
-"""The HTTP doors. None exists yet: `beejan append` is the only way in."""
+"""The HTTP doors."""

@@ -1,0 +1,45 @@
+"""What the doors say when they do not do what was asked: RFC 9457 problem bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def problem(
+    status: int,
+    code: str,
+    title: str,
+    detail: str = "",
+    hint: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A problem answer: `code` is stable, `title` is the same for every one of that code.
+
+    Neither `detail` nor `hint` may quote what the caller sent.
+    """
+    body = {"type": f"urn:beejan:problem:{code}", "title": title, "status": status, "code": code}
+    body |= {name: text for name, text in (("detail", detail), ("hint", hint)) if text}
+    return Response(msgspec.json.encode(body), status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Make what the web framework refuses by itself a problem too, without the values it would quote."""
+
+    async def refused(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return problem(error.status_code, "http_error", str(error.detail), headers=error.headers)
+
+    async def unreadable(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        where = ", ".join(".".join(str(part) for part in each["loc"]) for each in error.errors())
+        return problem(400, "bad_request", "a parameter cannot be read", f"cannot be read: {where}")
+
+    app.add_exception_handler(HTTPException, refused)
+    app.add_exception_handler(RequestValidationError, unreadable)
