@@ -100,11 +100,11 @@ class Keys:
             if self._find(connection, key_id).revoked_us is None:
                 self._set(connection, key_id, revoked_us=self._clock.now_us())
 
-    def list(self) -> list[Key]:
+    def list(self) -> Sequence[Key]:
         """Every key ever made, oldest first."""
         return [stored.key for stored in self.stored()]
 
-    def stored(self) -> list[StoredKey]:
+    def stored(self) -> Sequence[StoredKey]:
         """Every key with the hash of its secret: what a cache reads."""
         table = schema.api_keys
         with self._writing() as connection:
