@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from catalog.ids import Kind
+from catalog.ids import Kind, corrupt_frame_id
+
+NO_CHANNEL = "unknown"
+"""The channel of a frame whose header cannot be read."""
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -43,3 +46,19 @@ class Unreadable(NamedTuple):
 
     created_us: int
     digest: str
+
+
+def stand_in(segment: str, offset: int, received_us: int = 0, remains: bytes = b"") -> Envelope:
+    """What stands for the envelope of a frame given up: only its place and the bytes left are known."""
+    return Envelope(
+        event_id=corrupt_frame_id(segment, offset),
+        id_origin="minted",
+        channel=NO_CHANNEL,
+        source="log",
+        received_us=received_us,
+        contract="",
+        bundle="",
+        content_type="",
+        key_id="",
+        payload=remains,
+    )

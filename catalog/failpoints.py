@@ -1,8 +1,7 @@
 """Where a process can be made to die, stop or fail on purpose, and what each leaves behind.
 
 Every numbered step of a protocol names its own point by calling `hit`. Unarmed, a hit costs one look at
-a module variable. `name:action@k` arms the k-th hit of one point: `kill` (SIGKILL to itself), `stop`
-(SIGSTOP, as a process the scheduler forgot) or `raise` (an OSError, as a device that failed).
+a module variable. `name:action@k` arms the k-th hit of one point with one of `ACTIONS`.
 """
 
 from __future__ import annotations
@@ -67,7 +66,11 @@ REGISTRY: dict[str, Failpoint] = {
     )
 }
 
-ACTIONS = ("kill", "stop", "raise")
+ACTIONS = {
+    "kill": "SIGKILL to itself, as a process that died",
+    "stop": "SIGSTOP to itself, as a process the scheduler forgot",
+    "raise": "an OSError, as a device that failed",
+}
 
 _armed: tuple[str, str, int] | None = None
 _hits: dict[str, int] = {}

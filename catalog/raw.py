@@ -19,11 +19,10 @@ import pyarrow as pa
 
 from catalog.clock import EPOCH, to_datetime
 from catalog.durable import make_folders, sync_folder, write_synced
-from catalog.envelope import Envelope, Located
+from catalog.envelope import NO_CHANNEL, Envelope, Located, stand_in
 from catalog.errors import CorruptFrame, WrongVersion
 from catalog.failpoints import hit
-from catalog.ids import Kind, corrupt_frame_id
-from catalog.log.port import NO_CHANNEL
+from catalog.ids import Kind
 
 VERSION = 1
 UNKNOWN_DATE = "unknown"
@@ -58,7 +57,7 @@ class File(msgspec.Struct, frozen=True):
     event_date: str
     channel: str
     frames: int
-    bytes: int
+    size_bytes: int = msgspec.field(name="bytes")
     sha256: str
 
 
@@ -91,32 +90,33 @@ _decoder = msgspec.json.Decoder(Line)
 
 def to_line(entry: Entry) -> bytes:
     """One JSON line, without its line end."""
-    envelope = entry.located.envelope
-    segment, offset = entry.located.segment, entry.located.offset
-    payload = entry.remains if envelope is None else envelope.payload
-    text: str | None = None
-    if envelope is not None:
-        try:
-            text = payload.decode()
-        except UnicodeDecodeError:
-            text = None
+    at = entry.located
+    envelope = at.envelope or stand_in(at.segment, at.offset, remains=entry.remains)
+    text = None if at.envelope is None else _text(envelope.payload)
     line = Line(
-        event_id=corrupt_frame_id(segment, offset) if envelope is None else envelope.event_id,
-        id_origin="minted" if envelope is None else envelope.id_origin,
-        channel=NO_CHANNEL if envelope is None else envelope.channel,
-        source="log" if envelope is None else envelope.source,
-        received_at=EPOCH if envelope is None else to_datetime(envelope.received_us),
-        segment=segment,
-        offset=offset,
-        contract="" if envelope is None else envelope.contract,
-        bundle="" if envelope is None else envelope.bundle,
-        content_type="" if envelope is None else envelope.content_type,
-        key_id="" if envelope is None else envelope.key_id,
+        event_id=envelope.event_id,
+        id_origin=envelope.id_origin,
+        channel=envelope.channel,
+        source=envelope.source,
+        received_at=to_datetime(envelope.received_us),
+        segment=at.segment,
+        offset=at.offset,
+        contract=envelope.contract,
+        bundle=envelope.bundle,
+        content_type=envelope.content_type,
+        key_id=envelope.key_id,
         payload=text,
-        payload_b64=None if text is not None else base64.b64encode(payload).decode(),
-        corrupt=envelope is None,
+        payload_b64=base64.b64encode(envelope.payload).decode() if text is None else None,
+        corrupt=at.envelope is None,
     )
     return _encoder.encode(line)
+
+
+def _text(payload: bytes) -> str | None:
+    try:
+        return payload.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def payload_of(line: Line) -> bytes:

@@ -22,7 +22,7 @@ from cluster.wiring import Stores, dedup_config, open_stores, worker_config
 from pipelines.redecide import Redecision, redecide
 from pipelines.stages.signature import similarities
 from pipelines.status import COUNTED, SCAN_FRAMES, Ledger, ledger, status
-from pipelines.verify import Coverage, Ids, Report, stored, verify
+from pipelines.verify import Coverage, Report, stored, verify
 
 PLANS_AT_ONCE = 200
 UNDECIDED = {"plan": None, "commit": None, "data_file": None, "disposition": None, "reason": None}
@@ -48,7 +48,7 @@ def verify_home(stores: Stores) -> Report:
     table = read.table_ids(stores.lake())
     cuts = [(plan.n, cut) for plan in recorded(stores.plans, table.commit_seq) for cut in plan.ranges]
     found = stored(stores.log, stores.raw)
-    return verify(found, Coverage(cuts), Ids(*table), stores.plans.amendments())
+    return verify(found, Coverage(cuts), table, stores.plans.amendments())
 
 
 def redecide_home(settings: Settings) -> Redecision:

@@ -151,14 +151,14 @@ def run(
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """How far things are; exit code 4 when something waits for a person."""
-    from cluster.actors import living
+    from cluster.presence import living
     from cluster.wiring import open_stores
     from pipelines import status as reader
 
     stores = open_stores(configured())
     head = stores.lake().head("structured.events")
     found = reader.status(stores.log, stores.plans, head, stores.clock.now_us())
-    stopped = [stop._asdict() for stop in found.stopped]
+    stopped = [halt._asdict() for halt in found.stopped]
     _show(found._asdict() | {"actors": living(stores.home), "stopped": stopped}, as_json)
     if stopped:
         raise typer.Exit(STOPPED)
@@ -260,12 +260,13 @@ def quarantine(segment: str, offset: int, as_json: AsJson = False) -> None:
 
 @app.command(name="failpoints")
 def list_failpoints(as_json: AsJson = False) -> None:
-    """Where a process can be made to die, and what that leaves behind."""
+    """Where a process can be made to die, stop or fail, and what dying there leaves behind."""
     points = [point._asdict() for point in failpoints.REGISTRY.values()]
     if as_json:
-        _show(points, as_json)
+        _show([point | {"actions": list(failpoints.ACTIONS)} for point in points], as_json)
     else:
         _table(["name", "step", "leaves"], [list(point.values()) for point in points])
+        _table(["action", "meaning"], [list(action) for action in failpoints.ACTIONS.items()])
 
 
 def _show(document: Any, as_json: bool) -> None:

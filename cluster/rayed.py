@@ -18,7 +18,7 @@ from actors.sequencer.actor import SequencerActor
 from actors.worker.actor import RayWorkers, WorkerActor
 from catalog import failpoints
 from catalog.errors import BeejanError, Stopped
-from cluster import actors
+from cluster import presence
 from cluster.home import Home
 from cluster.settings import Settings
 from cluster.stop import Stop
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 def run(settings: Settings, until_idle: bool, stopping: Stop, give_up: Callable[[], bool]) -> bool:
     """Run the sequencer under Ray, here, until it ends; False when `give_up` ended the wait for another."""
     Home(settings.home).make()
-    actors.note(Home(settings.home), "driver")
+    presence.note(Home(settings.home), "driver")
     try:
         start_ray(settings)
     except SystemExit:
@@ -120,7 +120,7 @@ def _workers(settings: Settings) -> list[str]:
 
 def _enter(settings: Settings, name: str) -> None:
     failpoints.arm(settings.failpoint)
-    actors.note(Home(settings.home), name)
+    presence.note(Home(settings.home), name)
 
 
 class _Memory(Dedup):

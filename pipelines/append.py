@@ -11,11 +11,15 @@ from catalog import ids
 from catalog.clock import Clock
 from catalog.envelope import Envelope
 from catalog.errors import BadInput
+from catalog.log.frames import MAX_BODY_BYTES
 
 CONTRACT = "plain/1"
 CONTENT_TYPE = "application/json"
-_CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}")
 SOURCE_LENGTH = 200
+PAYLOAD_BYTES = MAX_BODY_BYTES - 4_096
+"""The longest payload: with whatever else an envelope says, it fits into a frame."""
+_CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_OPEN, _COLON, _NEXT = (re.compile(rf"[ \t\r\n]*({mark})[ \t\r\n]*") for mark in (r"\{", ":", "[,}]"))
 
 
 class Line(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -42,21 +46,9 @@ _identified = msgspec.json.Decoder(_Identified)
 
 
 def envelope(line: bytes, number: int, bundle: str, clock: Clock) -> Envelope:
-    """Wrap line `number` (from 1), unjudged. Raises BadInput where not even the envelope can be read."""
-    found = _read(line)
-    if found is None:
-        raise BadInput(
-            "not a line of the form {channel, source, payload}",
-            hint="lines before this one are durable and have their receipts",
-            line=number,
-        )
-    if not _CHANNEL.fullmatch(found.channel) or not 0 < len(found.source) <= SOURCE_LENGTH:
-        raise BadInput(
-            "channel or source is not a name",
-            hint="channel: lower-case letters, digits and _; source: 1 to 200 characters",
-            line=number,
-        )
-    payload = bytes(found.payload)
+    """Wrap line `number` (from 1), unjudged. Raises BadInput where not even the envelope can be read or
+    stored; whatever this returns the log takes."""
+    found, payload = _checked(line, number)
     value = _provider_id(payload)
     return Envelope(
         event_id=ids.event_id(found.source, "provider", value) if value else ids.minted_id(found.source),
@@ -72,6 +64,26 @@ def envelope(line: bytes, number: int, bundle: str, clock: Clock) -> Envelope:
     )
 
 
+def _checked(line: bytes, number: int) -> tuple[Line, bytes]:
+    found = _read(line)
+    if found is None:
+        raise BadInput(
+            "not a line of the form {channel, source, payload}",
+            hint="lines before this one are durable and have their receipts",
+            line=number,
+        )
+    if not _CHANNEL.fullmatch(found.channel) or not 0 < len(found.source) <= SOURCE_LENGTH:
+        raise BadInput(
+            "channel or source is not a name",
+            hint="channel: lower-case letters, digits and _; source: 1 to 200 characters",
+            line=number,
+        )
+    payload = bytes(found.payload)
+    if len(payload) > PAYLOAD_BYTES:
+        raise BadInput("a payload is too large", hint=f"at most {PAYLOAD_BYTES} bytes", line=number)
+    return found, payload
+
+
 def _read(line: bytes) -> Line | None:
     try:
         return _line.decode(line)
@@ -83,40 +95,34 @@ def _read(line: bytes) -> Line | None:
         parts = _members(line.decode())
         known = (json.loads(parts.pop("channel")), json.loads(parts.pop("source")))
         payload = parts.pop("payload")
-    except (ValueError, KeyError, RecursionError):
+        "".join(known).encode()  # half of a surrogate pair in a name could not be stored
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    if parts or not all(isinstance(name, str) for name in known):
+    if parts:
         return None
     return Line(*known, msgspec.Raw(payload.encode()))
 
 
 def _members(line: str) -> dict[str, str]:
     """The members of a JSON object, each value as its own text. Raises ValueError where it is none."""
-    read, blank = json.JSONDecoder().raw_decode, re.compile(r"[ \t\r\n]*")
-    found: dict[str, str] = {}
-
-    def after(position: int, wanted: str) -> int:
-        position = _end(blank, line, position)
-        if line[position : position + 1] not in wanted or position == len(line):
-            raise ValueError(wanted)
-        return position + 1
-
-    position, mark = after(0, "{"), ","
-    while mark == ",":
-        name, position = read(line, _end(blank, line, position))
-        begin = _end(blank, line, after(position, ":"))
-        _, position = read(line, begin)
-        found[name] = line[begin:position]
-        position = after(position, ",}")
-        mark = line[position - 1]
-    if _end(blank, line, position) != len(line):
+    read, found = json.JSONDecoder().raw_decode, dict[str, str]()
+    mark = _pass(_OPEN, line, 0)
+    while mark[1] != "}":
+        name, end = read(line, mark.end())
+        begin = _pass(_COLON, line, end).end()
+        _, end = read(line, begin)
+        found[str(name)] = line[begin:end]
+        mark = _pass(_NEXT, line, end)
+    if mark.end() != len(line):
         raise ValueError("more than one value")
     return found
 
 
-def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
-    match = pattern.match(text, position)
-    return match.end() if match else position
+def _pass(mark: re.Pattern[str], line: str, position: int) -> re.Match[str]:
+    found = mark.match(line, position)
+    if found is None:
+        raise ValueError(mark.pattern)
+    return found
 
 
 def _provider_id(payload: bytes) -> str:

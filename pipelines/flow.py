@@ -18,9 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog.control.plans import Plan
-from catalog.envelope import Located, Unreadable
+from catalog.envelope import NO_CHANNEL, Located, Unreadable
 from catalog.errors import Stopped
-from catalog.log.port import NO_CHANNEL
 from catalog.tables import DISPOSITIONS, EVENTS, LEDGER, OUTCOMES, REDELIVERED
 from pipelines.stages.decode import decode
 from pipelines.stages.signature import signatures

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from actors.dedup.dedup import Dedup
 from catalog.control.plans import Amendments, Plan
 from catalog.tables import EVENTS
 from pipelines import flow
@@ -23,20 +24,13 @@ class Redecision(NamedTuple):
     different: list[str]
 
 
-class Memory(Protocol):
-    """An empty memory to decide with (`actors.dedup.dedup.Dedup`)."""
-
-    def decide(self, n: int, batch: pa.Table) -> tuple[pa.Table, dict[str, int]]: ...
-    def promote(self, n: int, chain: str) -> None: ...
-
-
 def redecide(
     plans: Iterator[Plan],
     committed: Callable[[int], pa.Table],
     pure: Callable[[Plan, Amendments], pa.Table],
-    memory: Memory,
+    memory: Dedup,
 ) -> Redecision:
-    """Decide each plan again, in order. `committed` reads a plan's rows from the table.
+    """Decide each plan again, in order. `committed` reads a plan's rows from the table, `memory` is empty.
 
     The amendments of a committed plan are its rows: what they say was unreadable or ended a process.
     """

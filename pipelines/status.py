@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from catalog.control.plans import PlanStore
 from catalog.lake.commit import Head
@@ -13,7 +13,7 @@ SCAN_FRAMES = 1 << 40
 COUNTED = ("received", *OUTCOMES)
 
 
-class Stop(NamedTuple):
+class Halt(NamedTuple):
     """Something that waits for a person: what, where if it is one frame, and what to do."""
 
     reason: str
@@ -30,7 +30,7 @@ class Status(NamedTuple):
     planned: int
     backlog_events: int
     oldest_unplanned_s: float | None
-    stopped: list[Stop]
+    stopped: list[Halt]
 
 
 class Ledger(NamedTuple):
@@ -42,16 +42,10 @@ class Ledger(NamedTuple):
     by_channel: dict[str, dict[str, int]]
 
 
-class Heads(Protocol):
-    """What status reads of the lake (`catalog.lake.commit.Lake`)."""
-
-    def head(self, table: str) -> Head: ...
-
-
 def status(log: Log, plans: PlanStore, head: Head, now_us: int) -> Status:
     """Counts the backlog by scanning what no plan has cut."""
     progress = plans.progress()
-    backlog, oldest_us, stopped = 0, None, list[Stop]()
+    backlog, oldest_us, stopped = 0, None, list[Halt]()
     for segment in log.segments():
         planned_to = progress.get(segment.name, (segment.start, 0))[0]
         given_up = plans.amendments([segment.name]).given_up(segment.name)
@@ -72,14 +66,14 @@ def status(log: Log, plans: PlanStore, head: Head, now_us: int) -> Status:
                 f"restore the file, or give the frame up: beejan log quarantine {segment.name} {corrupt_at}"
             )
             stopped.append(
-                Stop("a durable frame cannot be read; its segment waits", segment.name, corrupt_at, hint)
+                Halt("a durable frame cannot be read; its segment waits", segment.name, corrupt_at, hint)
             )
     last = plans.last()
     waiting = plans.after(head.commit_seq, max(last - head.commit_seq, 1))
     backlog += sum(cut.frames for plan in waiting for cut in plan.ranges)
     if plans.chain(head.commit_seq) != head.chain:
         stopped.append(
-            Stop(
+            Halt(
                 "the control database and the table tell different histories",
                 None,
                 None,

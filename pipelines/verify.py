@@ -9,14 +9,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
-
-import pyarrow as pa
+from typing import Any, NamedTuple
 
 from catalog.control.plans import Amendments, Range
 from catalog.envelope import Located
 from catalog.ids import conflict_id, corrupt_frame_id, payload_digest
-from catalog.log.port import Segment
+from catalog.lake.read import Identities
+from catalog.log.local import LocalLog
+from catalog.raw import Raw
 
 
 class Corrupt(NamedTuple):
@@ -24,13 +24,6 @@ class Corrupt(NamedTuple):
 
     file: str
     offset: int
-
-
-class Bad(Protocol):
-    """A place in a segment that is not as it was written."""
-
-    @property
-    def offset(self) -> int: ...
 
 
 class Stored(NamedTuple):
@@ -42,14 +35,6 @@ class Stored(NamedTuple):
     frames: list[Located]
     corrupt: list[Corrupt]
     suspect: frozenset[str]
-
-
-class Ids(NamedTuple):
-    """Identity columns of every row at one commit, straight from the data files."""
-
-    commit_seq: int
-    rows: pa.Table
-    unreadable: list[str]
 
 
 class Report(NamedTuple):
@@ -64,21 +49,7 @@ class Report(NamedTuple):
     pending: int
 
 
-class LogReader(Protocol):
-    """What verification reads of a log (`catalog.log.local.LocalLog`)."""
-
-    def segments(self) -> list[Segment]: ...
-    def salvage(self, segment: str) -> tuple[list[Located], Sequence[Bad]]: ...
-
-
-class RawReader(Protocol):
-    """What verification reads of the raw layer (`catalog.raw.Raw`)."""
-
-    def segments(self) -> list[str]: ...
-    def salvage(self, segment: str) -> tuple[list[Located], list[str]]: ...
-
-
-def stored(log: LogReader, raw: RawReader) -> Stored:
+def stored(log: LocalLog, raw: Raw) -> Stored:
     """Decode everything. The log first: a segment that leaves it meanwhile is in the raw layer by then."""
     frames: dict[tuple[str, int], Located] = {}
     corrupt: list[Corrupt] = []
@@ -117,7 +88,7 @@ class Coverage:
         return found[before][2] if before >= 0 and offset < found[before][1] else None
 
 
-def verify(found: Stored, committed: Coverage, table: Ids, amendments: Amendments) -> Report:
+def verify(found: Stored, committed: Coverage, table: Identities, amendments: Amendments) -> Report:
     """Compare what is stored with the table. The amendments tell which frames a person wrote off."""
     given_up = amendments.corrupt | amendments.lost
     planned = [(committed.plan_of(at.segment, at.offset), at) for at in found.frames]

@@ -6,15 +6,15 @@ The same step functions run against these ports in the product, in the fault ben
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
 from catalog.clock import Clock
-from catalog.control.plans import Amendments, Plan
+from catalog.control.plans import Amendments, Plan, PlanStore
 from catalog.errors import CorruptFrame
-from catalog.log.port import Scan, Segment
+from catalog.lake.commit import Head
+from catalog.log.port import Log
 
 
 class SequencerConfig(NamedTuple):
@@ -37,40 +37,6 @@ class SequencerConfig(NamedTuple):
     poll_s: float = 0.05
     retry_s: float = 0.2
     drain_s: float = 20.0
-
-
-class Head(Protocol):
-    """A table's own account of itself, all from one read."""
-
-    @property
-    def commit_seq(self) -> int: ...
-    @property
-    def chain(self) -> str: ...
-    @property
-    def counts(self) -> dict[str, dict[str, int]]: ...
-
-
-class LogPort(Protocol):
-    """The part of the log that planning needs (`catalog.log.port.Log`)."""
-
-    def segments(self) -> list[Segment]: ...
-    def scan(
-        self, segment: str, start: int, max_frames: int, given_up: AbstractSet[int], max_bytes: int
-    ) -> Scan: ...
-    def recover(self, segment: str, given_up: AbstractSet[int] = ...) -> Segment: ...
-
-
-class PlansPort(Protocol):
-    """The control database (`catalog.control.plans.PlanStore`)."""
-
-    def last(self) -> int: ...
-    def chain(self, n: int) -> str | None: ...
-    def after(self, n: int, limit: int) -> list[Plan]: ...
-    def insert(self, plan: Plan) -> None: ...
-    def progress(self) -> dict[str, tuple[int, int]]: ...
-    def published(self, names: Sequence[str]) -> set[str]: ...
-    def amend(self, segment: str, offset: int, event_id: str, reason: str, now_us: int) -> bool: ...
-    def amendments(self, segments: Sequence[str] | None = None) -> Amendments: ...
 
 
 class LakePort(Protocol):
@@ -120,8 +86,8 @@ class Ports(NamedTuple):
     whether it did something; they run between commits, never beside one. `stopped` are the segments that
     cannot go on, and why."""
 
-    log: LogPort
-    plans: PlansPort
+    log: Log
+    plans: PlanStore
     lake: LakePort
     workers: WorkersPort
     memory: MemoryPort

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from actors.sequencer.config import LogPort, PlansPort, SequencerConfig
+from actors.sequencer.config import SequencerConfig
 from catalog.clock import Clock
-from catalog.control.plans import Plan, Range
+from catalog.control.plans import Plan, PlanStore, Range
 from catalog.errors import CorruptFrame, PlanTaken, SegmentLocked
 from catalog.failpoints import hit
+from catalog.log.port import Log
 
 
 class Planner:
@@ -17,8 +18,8 @@ class Planner:
     def __init__(
         self,
         config: SequencerConfig,
-        log: LogPort,
-        plans: PlansPort,
+        log: Log,
+        plans: PlanStore,
         clock: Clock,
         stopped: dict[str, CorruptFrame],
     ) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from actors.sequencer.config import Head, Pending, Ports, SequencerConfig
+from actors.sequencer.config import Pending, Ports, SequencerConfig
 from actors.sequencer.planning import Planner
 from catalog.control.plans import Plan
 from catalog.errors import (
@@ -28,6 +28,7 @@ from catalog.errors import (
     WorkerDied,
 )
 from catalog.failpoints import hit
+from catalog.lake.commit import Head
 from catalog.tables import EVENTS, LEDGER
 
 CATCH_UP_PLANS = 500

@@ -24,7 +24,7 @@ Ask = Callable[..., Any]
 
 
 class ModelLog:
-    """See `LogPort`."""
+    """See `catalog.log.port.Log`: what planning asks of it."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
@@ -45,7 +45,7 @@ class ModelLog:
 
 
 class ModelPlans:
-    """See `PlansPort`; `book` finds a plan by its chain."""
+    """See `catalog.control.plans.PlanStore`; `book` finds a plan by its chain."""
 
     def __init__(self, ask: Ask, book: dict[str, Plan]) -> None:
         self._ask = ask

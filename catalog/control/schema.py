@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -16,19 +15,16 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
-    create_engine,
-    event,
     insert,
     select,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
-from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateTable
 
+from catalog import sqlite
 from catalog.errors import Stopped, Unavailable, WrongVersion
 
 VERSION = 1
-BUSY_MS = 20_000
 
 metadata = MetaData()
 
@@ -97,9 +93,7 @@ def open_control(url: str) -> Engine:
 
     Raises WrongVersion when another version of the product wrote it, Unavailable when it does not answer.
     """
-    engine = create_engine(url, poolclass=NullPool)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _configure_sqlite)
+    engine = sqlite.engine(url)
     try:
         found = _version(engine)
     except DBAPIError as error:
@@ -137,11 +131,3 @@ def _version(engine: Engine) -> int:
 def sqlite_url(path: Path) -> str:
     """The URL of a control database kept in one file."""
     return f"sqlite:///{path}"
-
-
-def _configure_sqlite(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.close()

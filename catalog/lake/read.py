@@ -7,6 +7,7 @@ splits them by partition, and compaction merges files. Comparisons sort by the s
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -73,14 +74,14 @@ def rows(
 ) -> pa.Table:
     """The rows of plans `plan_from` to `plan_to`, both included, in row order.
 
-    Files without rows of those plans are skipped by their bounds.
+    Files without rows of those plans are skipped by their bounds. Raises Stopped for a damaged one.
     """
     spec = TABLES[table]
     names = tuple(columns or spec.arrow_schema.names)
     order = [name for name in ROW_ORDER if name in spec.arrow_schema.names]
     needed = tuple(dict.fromkeys((*names, *order)))
     wanted = f"plan >= {int(plan_from)} and plan <= {int(plan_to)}"
-    found = lake.store.load(table).scan(row_filter=wanted, selected_fields=needed).to_arrow()
+    found = _scan(lake, table, wanted, needed)
     schema = pa.schema([spec.arrow_schema.field(name) for name in needed])
     # A scan gives the types its files have, which an append would not take back.
     exact = found.select(needed).cast(schema)
@@ -119,10 +120,13 @@ def table_ids(lake: Lake) -> Identities:
 
 
 def counts(lake: Lake, upto: int) -> dict[str, dict[str, int]]:
-    """Rows of `structured.events` of the plans up to `upto` by channel, then by disposition."""
+    """Rows of `structured.events` of the plans up to `upto` by channel, then by disposition.
+
+    Raises Stopped for a damaged file.
+    """
     columns = ("channel", "disposition")
     wanted = f"plan <= {int(upto)}"
-    found = lake.store.load(EVENTS.name).scan(row_filter=wanted, selected_fields=columns).to_arrow()
+    found = _scan(lake, EVENTS.name, wanted, columns)
     grouped = found.group_by(list(columns)).aggregate([([], "count_all")])
     result: dict[str, dict[str, int]] = {}
     for entry in grouped.to_pylist():
@@ -158,9 +162,29 @@ def _read(path: str, columns: Sequence[str]) -> pa.Table:
     Raises Stopped for a file that cannot be read as such.
     """
     schema = pa.schema([EVENTS.arrow_schema.field(name) for name in columns])
+    # Not read_table: that would take `channel=…` in the path for a column of its own.
+    with _naming(path), parquet.ParquetFile(path) as file:
+        return file.read(columns=list(columns)).select(columns).cast(schema)
+
+
+def _scan(lake: Lake, table: str, wanted: str, columns: tuple[str, ...]) -> pa.Table:
+    loaded = lake.store.load(table)
     try:
-        # Not read_table: that would take `channel=…` in the path for a column of its own.
-        with parquet.ParquetFile(path) as file:
-            return file.read(columns=list(columns)).select(columns).cast(schema)
+        return loaded.scan(row_filter=wanted, selected_fields=columns).to_arrow()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the device's word, which may be another next time
+        # It does not say which file: ask each of them.
+        for task in planned(loaded):
+            with _naming(task.file.file_path), parquet.ParquetFile(task.file.file_path) as file:
+                file.read()
+        raise
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Whatever a damaged file makes the reader raise becomes Stopped, with its path."""
+    try:
+        yield
     except (OSError, KeyError, ValueError, pa.ArrowException):
         raise Stopped("a data file cannot be read", hint="restore it from a backup", file=path) from None

@@ -106,7 +106,7 @@ def encode_body(envelope: Envelope) -> bytes:
     if event_id.hex() != envelope.event_id or len(event_id) != 16:
         raise BadInput("not an event id", hint=_FIELDS_HINT)
     if length > MAX_BODY_BYTES:
-        raise BadInput("an envelope is too large", hint="split it, or refuse it earlier", bytes=length)
+        raise BadInput("an envelope is too large", hint="split it, or refuse it earlier", size_bytes=length)
     return prefix + channel + rest
 
 

@@ -73,10 +73,10 @@ class LiveSegment:
         # 3. Its durable offset, before the name, so that a listed segment has one.
         with _opening:
             self._mark_fd = files.open_mark(self._root, self.name)
-        self.size = HEADER_BYTES
+        self.size_bytes = HEADER_BYTES
         self._codec = Codec(header)
         self._digest = hashlib.sha256(header)
-        files.publish(self._mark_fd, self.name, Mark(self.size, 0))
+        files.publish(self._mark_fd, self.name, Mark(self.size_bytes, 0))
         # 4. Its name, durable before its first acknowledgement.
         hidden.rename(self._root / f"{self.name}{LIVE}")
         failpoints.hit("log.named")
@@ -85,21 +85,21 @@ class LiveSegment:
     def append(self, bodies: list[bytes]) -> None:
         """Return once a group is durable and published. Raises OSError."""
         group = self._codec.encode(bodies)
-        files.write_at(self._fd, group, self.size)
+        files.write_at(self._fd, group, self.size_bytes)
         failpoints.hit("log.written")
         os.fdatasync(self._fd)
         failpoints.hit("log.synced")
         self._digest.update(group)
-        self.size += len(group)
+        self.size_bytes += len(group)
         self.frames += len(bodies)
-        files.publish(self._mark_fd, self.name, Mark(self.size, self.frames))
+        files.publish(self._mark_fd, self.name, Mark(self.size_bytes, self.frames))
         failpoints.hit("log.published")
 
     def seal(self) -> None:
         """Close it for ever; one without frames is removed. Raises OSError."""
         if self.frames:
             footer = Footer(self.frames, self._digest.digest())
-            files.seal(self._root, self.name, self._fd, self._codec, self.size, footer)
+            files.seal(self._root, self.name, self._fd, self._codec, self.size_bytes, footer)
         else:
             files.remove(self._root, self.name, LIVE)
         self.abandon()
@@ -132,7 +132,7 @@ class _SegmentSink:
     def _append(self, bodies: list[bytes], group_bytes: int) -> None:
         segment = self._segment
         if segment is not None and (
-            self._is_old(segment) or segment.size + group_bytes > self._config.segment_bytes
+            self._is_old(segment) or segment.size_bytes + group_bytes > self._config.segment_bytes
         ):
             self._seal()
         if self._segment is None:

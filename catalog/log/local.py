@@ -30,7 +30,7 @@ class _Opened(NamedTuple):
     """A segment's file as it was found: its frames end at `end`, and `footer` stands there if it is good."""
 
     fd: int
-    size: int
+    size_bytes: int
     end: int
     sealed: bool
     codec: Codec
@@ -92,7 +92,7 @@ class LocalLog:
     def raw_bytes(self, segment: str, offset: int) -> bytes:
         """The bytes from `offset` to the next readable frame."""
         with self._open(segment) as opened:
-            end = opened.end if offset < opened.end else opened.size
+            end = opened.end if offset < opened.end else opened.size_bytes
             stop = opened.reader.next_readable(offset + 1, end)
             return files.read_at(opened.fd, offset, stop - offset)
 

@@ -13,8 +13,6 @@ from typing import NamedTuple, Protocol
 from catalog.envelope import Envelope, Located
 
 NO_LIMIT = 1 << 62
-NO_CHANNEL = "unknown"
-"""The channel of a frame whose header cannot be read."""
 
 
 class Segment(NamedTuple):
@@ -95,7 +93,7 @@ class Writer(Protocol):
         ...
 
     @property
-    def healthy(self) -> bool:
+    def is_healthy(self) -> bool:
         """False after a failure, until a new segment has taken a group."""
         ...
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from catalog.envelope import Located
+from catalog.envelope import NO_CHANNEL, Located
 from catalog.errors import CorruptFrame
 from catalog.log.frames import FRAME_BYTES, Codec, channel_of, decode_body
-from catalog.log.port import NO_CHANNEL, NO_LIMIT, Scan
+from catalog.log.port import NO_LIMIT, Scan
 
 _WINDOW_BYTES = 1024 * 1024
 

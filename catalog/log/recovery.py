@@ -87,7 +87,7 @@ def digest(fd: int, end: int) -> bytes:
     """SHA-256 over everything before `end`, as a footer there says it."""
     sha = hashlib.sha256()
     offset = 0
-    while chunk := files.read_at(fd, offset, min(1024 * 1024, end - offset)):
-        sha.update(chunk)
-        offset += len(chunk)
+    while part := files.read_at(fd, offset, min(1024 * 1024, end - offset)):
+        sha.update(part)
+        offset += len(part)
     return sha.digest()

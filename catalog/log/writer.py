@@ -53,7 +53,7 @@ class Sink(Protocol):
 
 class _Waiting(NamedTuple):
     bodies: list[bytes]
-    size: int
+    size_bytes: int
     durable: asyncio.Future[None]
 
 
@@ -74,7 +74,7 @@ class GroupWriter:
         self._is_closed = False
 
     @property
-    def healthy(self) -> bool:
+    def is_healthy(self) -> bool:
         """False after a failure, until a group has got through again."""
         return self._is_healthy
 
@@ -88,13 +88,13 @@ class GroupWriter:
         bodies = [encode_body(envelope) for envelope in envelopes]
         if not bodies:
             return
-        size = sum(map(len, bodies))
+        size_bytes = sum(map(len, bodies))
         async with self._turn:  # in the order they came: a large one is not overtaken for ever
-            while self._held_bytes and self._held_bytes + size > self._queue_bytes:
+            while self._held_bytes and self._held_bytes + size_bytes > self._queue_bytes:
                 self._freed.clear()
                 await self._freed.wait()
-            waiting = _Waiting(bodies, size, asyncio.get_running_loop().create_future())
-            self._held_bytes += size
+            waiting = _Waiting(bodies, size_bytes, asyncio.get_running_loop().create_future())
+            self._held_bytes += size_bytes
             self._queue.append(waiting)
         if self._draining is None:
             self._draining = asyncio.create_task(self._drain())
@@ -141,7 +141,7 @@ class GroupWriter:
 
     def _settle(self, group: list[_Waiting], failure: Exception | None) -> None:
         self._is_healthy = failure is None
-        self._held_bytes -= sum(one.size for one in group)
+        self._held_bytes -= sum(one.size_bytes for one in group)
         self._freed.set()
         for one in group:
             if one.durable.done():  # its caller was cancelled

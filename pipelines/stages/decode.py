@@ -10,9 +10,8 @@ import msgspec
 import pyarrow as pa
 
 from catalog.clock import EPOCH, utc_date
-from catalog.envelope import Envelope, Located, Unreadable
-from catalog.ids import corrupt_frame_id, payload_digest
-from catalog.log.port import NO_CHANNEL
+from catalog.envelope import Envelope, Located, Unreadable, stand_in
+from catalog.ids import payload_digest
 from catalog.tables import EVENTS
 
 FUTURE_LIMIT_US = 24 * 3600 * 1_000_000
@@ -129,33 +128,12 @@ def decode(
 
     `crashed` are frames whose deciding ends a process: their payload is not looked into.
     """
-    columns: list[tuple[object, ...]] = []
-    for segment, offset, envelope in _parts(batch):
-        if envelope is None:
-            gone = unreadable[segment, offset]
-            received_us = gone.created_us
-            columns.append(
-                (
-                    corrupt_frame_id(segment, offset),
-                    "minted",
-                    NO_CHANNEL,
-                    "log",
-                    None,
-                    received_us // 86_400_000_000,
-                    received_us,
-                    None,
-                    "frame_corrupt",
-                    gone.digest,
-                    segment,
-                    offset,
-                    "",
-                )
-            )
-            continue
-        found = Fields(None, None, "stage_crash") if (segment, offset) in crashed else fields(envelope)
+    rows: list[tuple[object, ...]] = []
+    for at in batch:
+        envelope, digest, found = _judged(at, crashed, unreadable)
         event_us = found.event_time_us
         dated_us = envelope.received_us if found.reason or event_us is None else event_us
-        columns.append(
+        rows.append(
             (
                 envelope.event_id,
                 envelope.id_origin,
@@ -166,17 +144,27 @@ def decode(
                 envelope.received_us,
                 found.text,
                 found.reason,
-                payload_digest(envelope.payload),
-                segment,
-                offset,
+                digest,
+                at.segment,
+                at.offset,
                 envelope.contract,
             )
         )
-    return _table(columns)
+    return _table(rows)
 
 
-def _parts(batch: Sequence[Located]) -> list[tuple[str, int, Envelope | None]]:
-    return [(at.segment, at.offset, at.envelope) for at in batch]
+def _judged(
+    at: Located,
+    crashed: frozenset[tuple[str, int]],
+    unreadable: dict[tuple[str, int], Unreadable],
+) -> tuple[Envelope, str, Fields]:
+    """A frame's envelope or what stands for it, the digest of its payload, and what that says."""
+    place, envelope = (at.segment, at.offset), at.envelope
+    if envelope is None:
+        created_us, digest = unreadable[place]
+        return stand_in(*place, created_us), digest, Fields(None, None, "frame_corrupt")
+    found = Fields(None, None, "stage_crash") if place in crashed else fields(envelope)
+    return envelope, payload_digest(envelope.payload), found
 
 
 def _table(rows: list[tuple[object, ...]]) -> pa.Table:

@@ -88,6 +88,15 @@ def test_bad_input_is_2_and_says_which_line(tmp_path: Path) -> None:
     assert beejan(tmp_path / "home", "log", "quarantine", "seg-x", "3").returncode == 2
 
 
+@pytest.mark.parametrize("bad", [b'"%s"' % (b"a" * (16 << 20)), b"nothing"], ids=["too large", "no payload"])
+def test_what_came_before_a_bad_line_has_its_receipts(tmp_path: Path, bad: bytes) -> None:
+    refused = b'{"channel": "sms", "source": "gateway", "payload": ' + bad + b"}"
+    done = beejan(tmp_path / "home", "append", "-", lines=[line(1), line(2), refused, line(4)])
+    assert (done.returncode, len(done.stdout.splitlines())) == (2, 2)
+    assert "line=3" in done.stderr
+    assert answer(tmp_path / "home", "verify")["pending"] == 2
+
+
 def test_a_failed_sync_is_3_and_acknowledges_nothing(tmp_path: Path) -> None:
     done = beejan(tmp_path / "home", "append", "-", lines=[line(1)], BEEJAN_FAILPOINT="log.written:raise@1")
     assert (done.returncode, done.stdout) == (3, "")
@@ -135,7 +144,8 @@ def test_told_to_stop_it_finishes_what_is_durable(tmp_path: Path) -> None:
 def test_the_failpoints_are_listed(tmp_path: Path) -> None:
     listed = answer(tmp_path, "failpoints")
     assert [each["name"] for each in listed] == list(failpoints.REGISTRY)
-    assert set(listed[0]) == {"name", "step", "leaves"}
+    assert set(listed[0]) == {"name", "step", "leaves", "actions"}
+    assert listed[0]["actions"] == ["kill", "stop", "raise"]
 
 
 @pytest.mark.parametrize("command", ["status", "ledger", "verify", "redecide", "failpoints"])
@@ -143,6 +153,7 @@ def test_people_get_tables(tmp_path: Path, command: str) -> None:
     shown = beejan(tmp_path / "home", command)
     assert shown.returncode == 0
     assert "│" in shown.stdout
+    assert command != "failpoints" or {"kill", "stop", "raise"} <= set(shown.stdout.split())
 
 
 def test_a_slow_pipe_gets_each_receipt_as_it_is_durable(tmp_path: Path) -> None:
@@ -160,7 +171,7 @@ def test_a_slow_pipe_gets_each_receipt_as_it_is_durable(tmp_path: Path) -> None:
         assert process.wait(60) == 0
 
 
-def test_a_moved_home_and_a_damaged_database_are_4(tmp_path: Path) -> None:
+def test_a_moved_home_a_torn_file_and_a_damaged_database_are_4(tmp_path: Path) -> None:
     beejan(tmp_path / "home", "append", "-", lines=[line(1)])
     beejan(tmp_path / "home", "run", "--runtime", "plain", "--until-idle")
     (tmp_path / "home").rename(tmp_path / "moved")
@@ -168,6 +179,10 @@ def test_a_moved_home_and_a_damaged_database_are_4(tmp_path: Path) -> None:
     assert (moved.returncode, "put it back" in moved.stderr) == (4, True)
     (tmp_path / "moved").rename(tmp_path / "home")
     assert answer(tmp_path / "home", "verify")["ok"]
+    (counted,) = (tmp_path / "home" / "warehouse" / "ops" / "ledger" / "data").glob("*.parquet")
+    counted.write_bytes(counted.read_bytes()[:-100])
+    torn = beejan(tmp_path / "home", "ledger")
+    assert (torn.returncode, "Traceback" in torn.stderr, str(counted) in torn.stderr) == (4, False, True)
     (tmp_path / "home" / "control.db").write_bytes(b"not a database" * 1_000)
     damaged = beejan(tmp_path / "home", "run", "--runtime", "plain", "--until-idle")
     assert (damaged.returncode, "restore it from a backup" in damaged.stderr) == (4, True)

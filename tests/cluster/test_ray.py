@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.faults.parts import ray_kills
-from cluster import actors, rayed
+from cluster import presence, rayed
 from cluster.checks import ledger_home, redecide_home, verify_home
 from cluster.home import Home
 from cluster.stop import Stop
@@ -28,7 +28,7 @@ def test_four_workers_and_a_memory_that_keeps_dying_decide_the_same(tmp_path: Pa
     append(settings, [*lines, *lines])
     assert rayed.run(settings, True, Unheard(), lambda: False)
     stores = open_stores(settings)
-    names = [each["name"] for each in actors.living(Home(tmp_path))]
+    names = [each["name"] for each in presence.living(Home(tmp_path))]
     assert names == ["dedup", "driver", "sequencer", "worker-0", "worker-1", "worker-2", "worker-3"]
     assert verify_home(stores).ok
     ledger = ledger_home(stores)

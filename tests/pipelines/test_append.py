@@ -8,7 +8,8 @@ from catalog.clock import SystemClock
 from catalog.envelope import Envelope
 from catalog.errors import BadInput
 from catalog.ids import event_id
-from pipelines.append import envelope, receipt
+from catalog.log.frames import encode_body
+from pipelines.append import PAYLOAD_BYTES, SOURCE_LENGTH, envelope, receipt
 
 
 def taken(payload: str, **changes: object) -> Envelope:
@@ -51,6 +52,14 @@ def test_what_only_a_lenient_decoder_reads_is_stored_as_it_stands(payload: str) 
         assert taken(payload).event_id == event_id("gw", "provider", "7")
 
 
+def test_what_the_door_takes_the_log_takes() -> None:
+    widest = taken(f'"{"a" * (PAYLOAD_BYTES - 2)}"', source="\U0001f4f5" * SOURCE_LENGTH, channel="c" * 32)
+    assert len(widest.payload) == PAYLOAD_BYTES
+    assert len(encode_body(widest)) > PAYLOAD_BYTES
+    with pytest.raises(BadInput, match="too large line=1"):
+        taken(f'"{"a" * (PAYLOAD_BYTES - 1)}"')
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -68,6 +77,10 @@ def test_what_only_a_lenient_decoder_reads_is_stored_as_it_stands(payload: str) 
         b'{"channel":"sms","source":"gw","payload":{"text":"\\ud800"}} {}',
         b'{"channel":"sms","source":"gw","payload":{"text":"\\ud800"}',
         b'{"channel":"sms","source":7,"payload":"\\ud800"}',
+        b'{"channel":"sms","source":"\\ud800","payload":{}}',
+        b'{"channel":"sms",[1]:2,"source":"gw","payload":"\\ud800"}',
+        b'{"channel":"sms","source":"gw","payload":"\\ud800",}',
+        b'{"channel":"sms" "source":"gw","payload":"\\ud800"}',
     ],
 )
 def test_a_bad_line_is_named_and_not_quoted(line: bytes) -> None:

@@ -8,7 +8,8 @@ import pytest
 from catalog.control.plans import Amendments, Range
 from catalog.envelope import Envelope, Located
 from catalog.ids import conflict_id, corrupt_frame_id, payload_digest
-from pipelines.verify import Corrupt, Coverage, Ids, Report, Stored, verify
+from catalog.lake.read import Identities
+from pipelines.verify import Corrupt, Coverage, Report, Stored, verify
 
 SEGMENT = "seg-1"
 COLUMNS = ("event_id", "payload_digest", "conflicts_with", "reason", "segment")
@@ -32,7 +33,7 @@ def row(name: str, payload: bytes = b"{}", **more: str) -> dict[str, Any]:
 
 def report(frames: list[Located], rows: list[dict[str, Any]], upto: int = 1_000, **more: Any) -> Report:
     stored = Stored(frames, more.get("corrupt", []), frozenset(more.get("suspect", ())))
-    table = Ids(1, pa.Table.from_pylist(rows, TYPES), [])
+    table = Identities(1, pa.Table.from_pylist(rows, TYPES), [])
     return verify(
         stored, Coverage([(1, Range(SEGMENT, 80, upto, 0))]), table, Amendments(**more.get("amended", {}))
     )

@@ -22,7 +22,7 @@ from benchmarks.faults import process
 from benchmarks.faults.bench import Outcome, Trial
 from benchmarks.faults.check import settle
 from benchmarks.faults.workload import Line, lines, settings
-from cluster import actors
+from cluster import presence
 from cluster.home import Home
 from cluster.settings import Settings
 
@@ -123,7 +123,7 @@ class Runtime:
     def _pid(self, target: str) -> int:
         if target == "driver":
             return self._process.pid if self._process.poll() is None else 0
-        found = {str(each["name"]): each for each in actors.living(self._home)}.get(target)
+        found = {str(each["name"]): each for each in presence.living(self._home)}.get(target)
         return int(found["pid"]) if found and found["alive"] else 0
 
     def _is_waiting(self) -> bool:

@@ -162,7 +162,7 @@ def lines_taken(stores: Stores, rng: Random) -> Robbery:
     kept = [line for number, line in enumerate(stores.raw.lines(file)) if number not in taken]
     content = pa.compress(b"\n".join(kept) + b"\n", codec="zstd", asbytes=True)
     digest = hashlib.sha256(content).hexdigest()
-    replaced = msgspec.structs.replace(file, frames=len(kept), bytes=len(content), sha256=digest)
+    replaced = msgspec.structs.replace(file, frames=len(kept), size_bytes=len(content), sha256=digest)
     manifest = stores.raw.manifest(segment)
     others = tuple(replaced if each == file else each for each in manifest.files)
     forged = msgspec.structs.replace(manifest, frames=manifest.frames - STOLEN, files=others).sealed()

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from actors.sequencer.config import Head
 from actors.sequencer.sequencer import Sequencer
 from benchmarks.faults.model import explore
 from benchmarks.faults.model_world import Rules, Scenario
 from catalog.control.plans import Plan
 from catalog.errors import CommitUnknown
+from catalog.lake.commit import Head
 from catalog.tables import EVENTS
 
 

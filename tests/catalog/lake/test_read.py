@@ -100,3 +100,20 @@ def test_an_unreadable_file_is_reported(filled: Lake, damage: str) -> None:
     assert found.rows.num_rows == 30
     with pytest.raises(Stopped, match="cannot be read"):
         read._read(str(path), read.IDENTITY)
+
+
+@pytest.mark.parametrize("kept_ratio", [0.0, 0.5, 0.9])
+def test_a_torn_file_stops_the_reader_and_is_named(filled: Lake, kept_ratio: float) -> None:
+    torn = Path(filled.store.load(EVENTS.name).inspect.files()["file_path"][5].as_py())
+    content = torn.read_bytes()
+    torn.write_bytes(content[: int(len(content) * kept_ratio)])
+    for reading in (lambda: read.rows(filled, EVENTS.name, 1, 4), lambda: read.counts(filled, 4)):
+        with pytest.raises(Stopped) as stopped:
+            reading()
+        assert stopped.value.fields == {"file": str(torn)}
+
+
+def test_a_file_that_cannot_be_opened_now_is_tried_again(filled: Lake) -> None:
+    Path(filled.store.load(EVENTS.name).inspect.files()["file_path"][5].as_py()).unlink()
+    with pytest.raises(FileNotFoundError):
+        read.counts(filled, 4)

@@ -180,7 +180,7 @@ def test_low_disk_is_refused_before_anything_is_written(root: Path) -> None:
         with pytest.raises(NotDurable, match="almost full") as raised:
             await writer.append(envelopes(1))
         assert "free space" in raised.value.hint
-        assert not writer.healthy
+        assert not writer.is_healthy
         await writer.close()
 
     run(steps)
@@ -198,11 +198,11 @@ def test_a_short_write_is_not_acknowledged(root: Path) -> None:
                 await writer.append([envelope(2, payload=bytes(5000))])
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        assert not writer.healthy
+        assert not writer.is_healthy
         (torn,) = open_log(root).segments()
         assert file_of(root, torn.name).stat().st_size == 2000
         await writer.append(envelopes(3))
-        assert writer.healthy
+        assert writer.is_healthy
         open_log(root).recover(torn.name)
         await writer.close()
 
@@ -218,9 +218,9 @@ def test_after_an_error_the_file_is_abandoned_and_a_new_one_begins(root: Path, p
         first = asyncio.create_task(writer.append(envelopes(1)))
         with pytest.raises(NotDurable):
             await first
-        assert not writer.healthy
+        assert not writer.is_healthy
         await writer.append(envelopes(2))
-        assert writer.healthy
+        assert writer.is_healthy
         log = open_log(root)
         log.sweep()
         live = [one for one in log.segments() if one.name != writer._sink._segment.name]

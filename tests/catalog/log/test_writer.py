@@ -105,10 +105,10 @@ def test_a_failure_reaches_the_group_and_everyone_queued() -> None:
         errors = await asyncio.gather(first, second, return_exceptions=True)
         assert [type(error) for error in errors] == [NotDurable, NotDurable]
         assert errors[0] is not errors[1]
-        assert not writer.healthy
+        assert not writer.is_healthy
         sink.go.release()
         await writer.append(envelopes(3))
-        assert writer.healthy
+        assert writer.is_healthy
 
     assert len(run(steps).groups) == 2
 
@@ -188,7 +188,7 @@ def test_a_segment_that_cannot_be_sealed_is_reported() -> None:
         sink.failures.append(OSError(5, "the disk"))
         with pytest.raises(NotDurable, match="sealed"):
             await writer.roll_if_old()
-        assert not writer.healthy
+        assert not writer.is_healthy
 
     run(steps)
 
