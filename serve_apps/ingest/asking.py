@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Awaitable
 from typing import TypeVar
+from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
@@ -65,7 +66,7 @@ class Asking:
                 (name, value) for name, value in request.headers.items() if name not in _OF_ONE_CONNECTION
             )
             query_string = request.scope["query_string"].decode("latin-1")
-            asked = Asked(request.method, request.url.path, query_string, headers, body)
+            asked = Asked(request.method, quote(request.scope["path"]), query_string, headers, body)
             answered = await self._bounded(self._deps.query(asked))
         response = Response(answered.body, answered.status)
         for name, value in answered.headers:

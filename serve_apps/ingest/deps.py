@@ -27,7 +27,8 @@ class Limits:
     inflated_ratio: int = 200
     """How many times larger than it was sent a body may get, beyond its first MiB."""
     held_bytes: int = 96 * _MIB
-    """Bodies in memory at once, of all requests; more is told to come back."""
+    """Bodies in memory at once, of all requests; more is told to come back. While its events are wrapped
+    a body stands in memory three times."""
     source_rate: float = 5_000.0
     """Events a second of one source, on the long run and in one replica."""
     source_burst: float = 20_000.0

@@ -1,4 +1,4 @@
-"""How to send an event, as curl and as Python; both run as they stand, with address and key in the environment.
+"""How to send an event, as curl and as Python: both run as they stand, with this in the environment.
 
 BEEJAN_URL=http://127.0.0.1:8000 BEEJAN_KEY=bjn_…
 """
