@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable
-from typing import TypeVar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import quote
 
 import msgspec
@@ -20,7 +20,6 @@ from serve_apps.ingest.door import Door
 from serve_apps.ingest.refusals import refused
 from serve_apps.passing import Asked
 
-T = TypeVar("T")
 _EVENT_ID = re.compile(r"[0-9a-f]{32}")
 _OF_ONE_CONNECTION = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "te", "upgrade"}
@@ -51,7 +50,8 @@ class Asking:
         event_id = request.path_params["event_id"]
         if not _EVENT_ID.fullmatch(event_id):
             raise refused("event_id_malformed")
-        found = await self._bounded(self._deps.lookup(event_id))
+        async with self._bounded():
+            found = await self._deps.lookup(event_id)
         state = State(event_id)
         if found is not None and found.source == key.source:
             state = State(event_id, "committed", found.disposition, found.reason, found.commit_seq)
@@ -67,20 +67,22 @@ class Asking:
             )
             query_string = request.scope["query_string"].decode("latin-1")
             asked = Asked(request.method, quote(request.scope["path"]), query_string, headers, body)
-            answered = await self._bounded(self._deps.query(asked))
+            async with self._bounded():
+                answered = await self._deps.query(asked)
         response = Response(answered.body, answered.status)
         for name, value in answered.headers:
             if name.lower() not in _OF_ONE_CONNECTION:
                 response.headers.append(name, value)
         return response
 
-    async def _bounded(self, asked: Awaitable[T]) -> T:
+    @asynccontextmanager
+    async def _bounded(self) -> AsyncIterator[None]:
         if not self._free:
             raise refused("door_full")
         self._free -= 1
         try:
             async with asyncio.timeout(self._deps.limits.query_s):
-                return await asked
+                yield
         except (TimeoutError, Transient):
             raise refused("warehouse_silent") from None
         finally:

@@ -20,8 +20,8 @@ async def tended(deps: Deps, door: Door) -> AsyncIterator[None]:
 
     Whoever runs the door stops sending to it, and lets what is under way finish, before this ends.
     """
-    _tell(await asyncio.to_thread(deps.keys.refresh_if_old), None)
-    tending = asyncio.create_task(_tend(deps))
+    told = _tell(await asyncio.to_thread(deps.keys.refresh_if_old), None)
+    tending = asyncio.create_task(_tend(deps, told))
     try:
         yield
     finally:
@@ -35,8 +35,7 @@ async def tended(deps: Deps, door: Door) -> AsyncIterator[None]:
             log.warning("a segment was left for recovery: %s", error)
 
 
-async def _tend(deps: Deps) -> None:
-    told: BeejanError | None = None
+async def _tend(deps: Deps, told: BeejanError | None) -> None:
     while True:
         await asyncio.sleep(deps.limits.upkeep_s)
         try:

@@ -106,7 +106,8 @@ def test_a_refusal_is_a_problem_and_nothing_is_stored(tmp_path: Path, case: Case
             named = case.headers.items() if isinstance(case.headers, dict) else case.headers
             own = {name.lower() for name, _ in named}
             kept = [(k, v) for k, v in given if k not in own]
-            request.headers = httpx.Headers([*kept, *named])
+            every = [(k.encode(), v.encode("latin-1")) for k, v in (*kept, *named)]
+            request.headers = httpx.Headers(every)
             return await door.send(request)
 
     assert_problem(asyncio.run(send()), case.code)
