@@ -24,7 +24,7 @@ def problem(
 
     Neither `detail` nor `hint` may quote what the caller sent.
     """
-    body = {"type": f"urn:beejan:problem:{code}", "title": title, "status": status, "code": code}
+    body = {"type": f"/problems/{code}", "title": title, "status": status, "code": code}
     body |= {name: text for name, text in (("detail", detail), ("hint", hint)) if text}
     return Response(msgspec.json.encode(body), status, headers, MEDIA_TYPE)
 

@@ -74,6 +74,19 @@ amendments = Table(
     PrimaryKeyConstraint("segment", "offset"),
 )
 
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("channels", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("secret_hash", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger),
+    Column("revoked_us", BigInteger),
+)
+
 
 def open_control(url: str) -> Engine:
     """Open the control database at a SQLAlchemy URL, creating its tables on first use.

@@ -22,7 +22,7 @@ def test_says_what_happened_and_what_to_do() -> None:
     assert answer.headers["content-type"] == MEDIA_TYPE
     assert answer.headers["retry-after"] == "2"
     assert answer.body == (
-        b'{"type":"urn:beejan:problem:too_many","title":"too many requests","status":429,"code":"too_many",'
+        b'{"type":"/problems/too_many","title":"too many requests","status":429,"code":"too_many",'
         b'"detail":"40 a second","hint":"slow down"}'
     )
 

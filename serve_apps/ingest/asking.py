@@ -1,0 +1,89 @@
+"""What the door is asked about: one event's state, and queries that it passes on. Neither may slow it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import quote
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from catalog.errors import Transient
+from serve_apps.ingest import framing
+from serve_apps.ingest.body import read_body
+from serve_apps.ingest.deps import Deps
+from serve_apps.ingest.door import Door
+from serve_apps.ingest.refusals import refused
+from serve_apps.passing import Asked
+
+_EVENT_ID = re.compile(r"[0-9a-f]{32}")
+_OF_ONE_CONNECTION = frozenset(
+    {"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "te", "upgrade"}
+)
+
+
+class State(msgspec.Struct):
+    """What became of an event; `pending` also stands for one that this key may not know of."""
+
+    event_id: str
+    state: str = "pending"
+    disposition: str | None = None
+    reason: str | None = None
+    commit_seq: int | None = None
+
+
+class Asking:
+    """Answers what others know, in bounded time and number."""
+
+    def __init__(self, deps: Deps, door: Door) -> None:
+        self._deps = deps
+        self._door = door
+        self._free = deps.limits.queries
+
+    async def event(self, request: Request) -> Response:
+        """`GET /v1/events/{event_id}`: never 404, since what was just acknowledged is not known yet."""
+        key = self._door.key(request)
+        event_id = request.path_params["event_id"]
+        if not _EVENT_ID.fullmatch(event_id):
+            raise refused("event_id_malformed")
+        async with self._bounded():
+            found = await self._deps.lookup(event_id)
+        state = State(event_id)
+        if found is not None and found.source == key.source:
+            state = State(event_id, "committed", found.disposition, found.reason, found.commit_seq)
+        return Response(msgspec.json.encode(state), media_type=framing.JSON)
+
+    async def query(self, request: Request) -> Response:
+        """Passes a request on to the query side, which knows its own keys, and its answer back."""
+        limits = self._deps.limits
+        with self._door.room.lease() as take:
+            body = await read_body(request, limits.query_bytes, limits.inflated_ratio, take)
+            headers = tuple(
+                (name, value) for name, value in request.headers.items() if name not in _OF_ONE_CONNECTION
+            )
+            query_string = request.scope["query_string"].decode("latin-1")
+            asked = Asked(request.method, quote(request.scope["path"]), query_string, headers, body)
+            async with self._bounded():
+                answered = await self._deps.query(asked)
+        response = Response(answered.body, answered.status)
+        for name, value in answered.headers:
+            if name.lower() not in _OF_ONE_CONNECTION:
+                response.headers.append(name, value)
+        return response
+
+    @asynccontextmanager
+    async def _bounded(self) -> AsyncIterator[None]:
+        if not self._free:
+            raise refused("door_full")
+        self._free -= 1
+        try:
+            async with asyncio.timeout(self._deps.limits.query_s):
+                yield
+        except (TimeoutError, Transient):
+            raise refused("warehouse_silent") from None
+        finally:
+            self._free += 1

@@ -1,0 +1,68 @@
+"""Reading a request's headers and body: limits are counted while the bytes come in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.requests import ClientDisconnect, Request
+
+from serve_apps.ingest.inflate import CODINGS, inflate
+from serve_apps.ingest.refusals import refused
+
+_MOST_DIGITS = 18
+
+
+def header(request: Request, name: str) -> str:
+    """A header's value, "" when it is missing. Raises Refused (400) for one that came twice."""
+    values = request.headers.getlist(name)
+    if len(values) > 1:
+        raise refused("header_invalid", f"{name} came more than once")
+    return values[0].strip() if values else ""
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The sender's own key of this event. Raises Refused (400) for one that cannot be."""
+    key = header(request, "idempotency-key")
+    if "idempotency-key" not in request.headers:
+        return None
+    if not 0 < len(key) <= 255 or not all("!" <= each <= "~" for each in key):
+        raise refused("header_invalid", "Idempotency-Key")
+    return key
+
+
+async def read_body(
+    request: Request, limit_bytes: int, limit_ratio: int, take: Callable[[int], None]
+) -> bytes:
+    """The whole body, inflated; `take` is told of all bytes before they are kept.
+
+    Raises Refused: 400 for lengths that lie and bodies that end early, 413 beyond the limits, 415 for an
+    unknown coding.
+    """
+    coding = header(request, "content-encoding").lower()
+    if coding not in ("", "identity", *CODINGS):
+        raise refused("coding_not_taken")
+    told_bytes = _told_bytes(header(request, "content-length"))
+    if told_bytes is not None and told_bytes > limit_bytes:
+        raise refused("body_too_large", f"limit: {limit_bytes} bytes")
+    pieces, size_bytes = [], 0
+    try:
+        async for piece in request.stream():
+            size_bytes += len(piece)
+            if size_bytes > limit_bytes:
+                raise refused("body_too_large", f"limit: {limit_bytes} bytes")
+            take(len(piece))
+            pieces.append(piece)
+    except ClientDisconnect:
+        raise refused("framing_unreadable", "the body ended early") from None
+    if told_bytes is not None and told_bytes != size_bytes:
+        raise refused("framing_unreadable", "Content-Length names another length")
+    body = b"".join(pieces)
+    return inflate(coding, body, limit_bytes, limit_ratio, take) if coding in CODINGS else body
+
+
+def _told_bytes(length: str) -> int | None:
+    if not length:
+        return None
+    if not (length.isascii() and length.isdigit() and len(length) <= _MOST_DIGITS):
+        raise refused("header_invalid", "Content-Length")
+    return int(length)

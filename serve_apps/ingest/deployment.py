@@ -1,0 +1,71 @@
+"""The door under Ray Serve: one replica, one writer, one segment at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import FastAPI
+from ray import serve
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
+
+from catalog.errors import NotDurable, Unavailable
+from serve_apps.ingest.api import create_api
+from serve_apps.ingest.deps import Deps
+from serve_apps.passing import Answered, Asked
+
+NAME = "ingest"
+OPTIONS: dict[str, Any] = {
+    "name": NAME,
+    "max_ongoing_requests": 256,
+    # Each waits with its body in a proxy's memory, which has no other limit.
+    "max_queued_requests": 256,
+    # What is under way is acknowledged, then the segment is sealed.
+    "graceful_shutdown_wait_loop_s": 0.5,
+    "graceful_shutdown_timeout_s": 20.0,
+    "health_check_period_s": 5.0,
+    "health_check_timeout_s": 30.0,
+}
+
+
+class Replica:
+    """Builds what the door needs where it runs: the writer belongs to this process and its event loop.
+
+    A replica whose writer failed and has not recovered is unhealthy; Serve starts another in its place.
+    """
+
+    def __init__(self, build: Callable[[], Deps]) -> None:
+        self._deps = build()
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        return create_api(self._deps)
+
+    def check_health(self) -> None:
+        """Raises NotDurable while the log takes nothing."""
+        if not self._deps.writer.is_healthy:
+            raise NotDurable("this replica cannot write", hint="is the log's disk full or failing?")
+
+
+def ingest(build: Callable[[], Deps], **options: Any) -> serve.Application:
+    """The application to run; `build` must pickle, `options` replace those above."""
+    replica = serve.ingress()(Replica)
+    return serve.deployment(**{**OPTIONS, **options})(replica).bind(build)
+
+
+def passing(deployment: str, app: str) -> Callable[[Asked], Awaitable[Answered]]:
+    """What passes a request to the `answer` method of a deployment of another application."""
+    handle: Any = None
+
+    async def query(asked: Asked) -> Answered:
+        nonlocal handle
+        try:
+            if handle is None:
+                handle = serve.get_deployment_handle(deployment, app)
+            answered: Answered = await handle.answer.remote(asked)
+        except (RayError, RayServeException) as error:
+            kind = type(error).__name__
+            raise Unavailable("the query side does not answer", hint="is it running?", kind=kind) from None
+        return answered
+
+    return query

@@ -1,0 +1,83 @@
+"""What the door needs from outside, and its limits. Everything arrives here; the door opens nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from catalog.clock import Clock
+from catalog.control.keys import KeyCache
+from catalog.envelope import Envelope
+from serve_apps.passing import Answered, Asked
+
+_KIB, _MIB = 1024, 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where the door says no, and how often it looks after itself."""
+
+    body_bytes: int = _MIB
+    """The body of one event, as sent and inflated."""
+    batch_bytes: int = 16 * _MIB
+    """The body of a batch, as sent and inflated."""
+    batch_events: int = 10_000
+    event_bytes: int = 256 * _KIB
+    inflated_ratio: int = 200
+    """How many times larger than it was sent a body may get, beyond its first MiB."""
+    held_bytes: int = 96 * _MIB
+    """Bodies in memory at once, of all requests; more is told to come back. While its events are wrapped
+    a body stands in memory three times."""
+    source_rate: float = 5_000.0
+    """Events a second of one source, on the long run and in one replica."""
+    source_burst: float = 20_000.0
+    """Events of one source at once, after a rest."""
+    remembered_ids: int = 50_000
+    """Ids whose digest is kept to tell their second use with other bytes."""
+    query_bytes: int = 64 * _KIB
+    query_s: float = 30.0
+    """How long the query side, or the look-up of one event, may take to answer."""
+    queries: int = 16
+    """Requests passed on to the query side at once."""
+    upkeep_s: float = 1.0
+    """Seconds between two looks at the age of segment and keys."""
+
+
+class Committed(NamedTuple):
+    """What the warehouse knows of one event."""
+
+    source: str
+    disposition: str
+    reason: str | None
+    commit_seq: int
+
+
+class SegmentWriter(Protocol):
+    """The log's writer as the door uses it; see `catalog.log.port.Writer`."""
+
+    async def append(self, envelopes: Sequence[Envelope]) -> None: ...
+
+    async def roll_if_old(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    @property
+    def is_healthy(self) -> bool: ...
+
+
+class Deps(NamedTuple):
+    """Everything the door works with."""
+
+    writer: SegmentWriter
+    keys: KeyCache
+    clock: Clock
+    bundle: Callable[[], str]
+    """The bundle in force, as its hash."""
+    lookup: Callable[[str], Awaitable[Committed | None]]
+    """What became of an event id; raises Transient when the warehouse does not answer."""
+    hint: Callable[[], None]
+    """Says that something is new; must not block, and may be lost."""
+    query: Callable[[Asked], Awaitable[Answered]]
+    """Passes a request to the query side; raises Transient when it does not answer."""
+    limits: Limits = Limits()

@@ -1,0 +1,111 @@
+"""Every way in which the door says no, listed once. A status means one thing, its codes are cases of it.
+
+Whatever was refused was not acknowledged, and the same request may be sent again without fear: an event
+that was stored all the same is recognised by its id.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from starlette.responses import Response
+
+from catalog.errors import Permanent
+from serve_apps.problems import problem
+
+STATUSES = {
+    400: "the request cannot be read",
+    401: "no valid key",
+    403: "a valid key that may not do this",
+    404: "no such address",
+    405: "not with this method",
+    409: "this replica acknowledged the same id for other bytes a short time ago; nothing was stored",
+    413: "a limit of size was passed",
+    415: "of a type, or in a coding, that is not taken here",
+    422: "an event that is no JSON object",
+    429: "too much at once; send it again after Retry-After seconds",
+    503: "not able to at the moment; send it again after Retry-After seconds",
+}
+
+
+class Refusal(NamedTuple):
+    """One case: `code` and `title` are stable, `hint` says what the sender can do."""
+
+    code: str
+    status: int
+    title: str
+    hint: str
+
+
+REFUSALS = {
+    row.code: row
+    for row in (
+        Refusal("framing_unreadable", 400, "the body is not what its headers say",
+                "send all the bytes Content-Length names; a batch in JSON is one array"),
+        Refusal("coding_unreadable", 400, "the body cannot be inflated",
+                "one gzip member or zstd frame, whole, with nothing behind it"),
+        Refusal("header_invalid", 400, "a header cannot be read",
+                "send it once; Idempotency-Key has 1 to 255 visible ASCII characters"),
+        Refusal("contract_unknown", 400, "no such contract on this channel",
+                "leave the parameter away, or name one that the API's description lists"),
+        Refusal("event_id_malformed", 400, "not an event id", "32 lower-case hex digits, from a receipt"),
+        Refusal("key_unknown", 401, "no valid key",
+                "send `Authorization: Bearer <key>`; a new key works after a few seconds"),
+        Refusal("channel_denied", 403, "this key may not send on this channel",
+                "ask for a key that names the channel"),
+        Refusal("role_denied", 403, "this key may not do this", "ask for a key of the role that may"),
+        Refusal("not_found", 404, "no such address", "see /openapi.json"),
+        Refusal("method_not_allowed", 405, "not with this method", "see /openapi.json"),
+        Refusal("id_reused", 409, "the id was acknowledged for other bytes",
+                "a new event needs a new id; a correction is a new event"),
+        Refusal("body_too_large", 413, "the body is too large", "send less at once"),
+        Refusal("event_too_large", 413, "an event is too large", "leave attachments away"),
+        Refusal("too_many_events", 413, "too many events in one batch", "split the batch"),
+        Refusal("nested_too_deep", 413, "an event is nested too deeply", "send it flatter"),
+        Refusal("inflates_too_much", 413, "the body inflates beyond the limit", "send less at once"),
+        Refusal("type_not_taken", 415, "content of this type is not taken here",
+                "name the type in Content-Type; see /openapi.json for those of each address"),
+        Refusal("coding_not_taken", 415, "a content coding that is not taken", "gzip, zstd or none"),
+        Refusal("not_an_object", 422, "an event is a JSON object", "wrap the value in an object"),
+        Refusal("source_too_fast", 429, "this source sends too fast", "wait as long as Retry-After says"),
+        Refusal("door_full", 429, "the door holds as much as it can", "wait as long as Retry-After says"),
+        Refusal("not_durable", 503, "the event could not be made durable",
+                "send it again; nothing was acknowledged"),
+        Refusal("keys_unread", 503, "the keys could not be read yet", "send it again"),
+        Refusal("draining", 503, "this replica is about to stop", "send it again: another one takes it"),
+        Refusal("warehouse_silent", 503, "the warehouse does not answer",
+                "ask again; events are taken in meanwhile"),
+    )
+}  # fmt: skip
+
+RETRY_S = 1
+"""What Retry-After says where nothing better is known."""
+
+
+class Refused(Permanent):
+    """The request is answered with a refusal; `fields` name its code and when to try again."""
+
+    code = "refused"
+
+    @property
+    def refusal(self) -> Refusal:
+        """The row of the registry."""
+        return REFUSALS[str(self.fields["refusal"])]
+
+
+def refused(code: str, detail: str = "", retry_s: float = 0.0) -> Refused:
+    """What to raise for a refusal; `detail` must not quote what was sent."""
+    return Refused(detail, refusal=code, retry_s=math.ceil(retry_s))
+
+
+def answer(error: Refused) -> Response:
+    """The problem that tells it."""
+    case, headers = error.refusal, dict[str, str]()
+    if case.status in (429, 503):
+        headers["Retry-After"] = str(max(RETRY_S, int(error.fields["retry_s"])))
+    if case.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if case.code == "coding_not_taken":
+        headers["Accept-Encoding"] = "gzip, zstd"
+    return problem(case.status, case.code, case.title, error.message, case.hint, headers)

@@ -1,0 +1,75 @@
+"""The wrapper: it pickles, knows its limits, and says when it cannot write."""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray import cloudpickle
+from ray.exceptions import RayActorError
+
+from catalog.errors import NotDurable, Unavailable
+from serve_apps.ingest import deployment
+from serve_apps.ingest.deployment import OPTIONS, Replica, ingest, passing
+from serve_apps.passing import Answered, Asked
+from tests.serve_apps.ingest.doors import client, deps, token
+
+ASKED = Asked("GET", "/v1/ledger", "", (), b"")
+
+
+def test_a_replica_builds_its_own_door(tmp_path: Path) -> None:
+    key = token(tmp_path)
+    replica = Replica(cloudpickle.loads(cloudpickle.dumps(partial(deps, tmp_path))))
+    app = replica.__serve_build_asgi_app__()
+
+    async def day() -> int:
+        async with app.router.lifespan_context(app), client(app, key) as door:
+            return (await door.post("/v1/sms/events", json={})).status_code
+
+    replica.check_health()
+    assert asyncio.run(day()) == 202
+
+
+def test_a_replica_that_cannot_write_is_unhealthy(tmp_path: Path) -> None:
+    class Broken:
+        is_healthy = False
+
+    with pytest.raises(NotDurable):
+        Replica(partial(deps, tmp_path, writer=Broken())).check_health()
+
+
+def test_nothing_waits_without_a_limit(tmp_path: Path) -> None:
+    bound = ingest(partial(deps, tmp_path), num_replicas=2)._bound_deployment
+    assert (bound.num_replicas, bound.name) == (2, deployment.NAME)
+    assert bound.max_ongoing_requests == OPTIONS["max_ongoing_requests"] > 0
+    assert bound.max_queued_requests == OPTIONS["max_queued_requests"] > 0
+
+
+class Handle:
+    """A deployment's handle that answers, or fails."""
+
+    def __init__(self, failure: Exception | None) -> None:
+        self.answer = self
+        self._failure = failure
+
+    async def remote(self, asked: Asked) -> Answered:
+        if self._failure is not None:
+            raise self._failure
+        return Answered(200, (), asked.path.encode())
+
+
+@pytest.mark.parametrize("failure", [None, RayActorError()])
+def test_a_query_side_that_is_gone_is_unavailable(monkeypatch: Any, failure: Exception | None) -> None:
+    monkeypatch.setattr(deployment.serve, "get_deployment_handle", lambda *_: Handle(failure))
+    query = passing("query", "query")
+    if failure is None:
+        assert asyncio.run(_ask(query)) == Answered(200, (), b"/v1/ledger")
+    else:
+        with pytest.raises(Unavailable):
+            asyncio.run(_ask(query))
+
+
+async def _ask(query: Any) -> Answered:
+    found: Answered = await query(ASKED)
+    return found
