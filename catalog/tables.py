@@ -53,10 +53,16 @@ OUTCOMES = (*DISPOSITIONS, REDELIVERED)
 """What can become of a received event; the first three leave a row, the last one is counted only."""
 
 REASONS: dict[str, str] = {
-    "payload_unreadable": "the payload is not a JSON object in UTF-8",
+    "payload_unreadable": "the payload is not a JSON object (or form) in UTF-8, or nests too deep",
     "id_invalid": "the payload's id is missing or not a non-empty string",
-    "text_invalid": "the payload's text is missing, not a string or holds characters that cannot be stored",
-    "event_time_invalid": "the payload's event time is missing or not an ISO 8601 instant with a zone",
+    "text_invalid": "the payload's text is missing, not a string, empty where the contract wants some, "
+    "or holds characters that cannot be stored",
+    "event_time_invalid": "the payload's event time is missing, in no form the contract knows, "
+    "or a local time that its zone skips or repeats",
+    "event_time_naive": "the event time has no offset, and the contract knows no zone for it",
+    "zone_unknown": "the payload's time zone is not a name of the IANA list",
+    "field_invalid": "another field is missing, sent twice, or not of the type the contract names",
+    "contract_unknown": "the event came under a contract that this version does not have",
     "event_time_future": "the event time lies more than 24 hours after the event was received",
     "event_time_too_old": "the event time lies before the contract's minimum",
     "idempotency_conflict": "the sender used an id again for other bytes",

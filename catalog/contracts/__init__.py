@@ -1,0 +1,1 @@
+"""Versioned agreements of what a channel sends: one module per channel, listed in `registry`."""

@@ -1,0 +1,169 @@
+"""What a contract is: how a channel's payload is identified, read and described."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from catalog.contracts.faults import Lenient
+from catalog.contracts.forms import is_form, to_json
+from catalog.contracts.reading import Identifier, Place, Reading, Violation
+from catalog.contracts.times import Moment, TimeReason
+from catalog.contracts.unknown import shape, too_deep, unknown
+from catalog.ids import Kind
+
+_UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
+"""What decoders raise for bytes that are no payload; UnicodeDecodeError is a ValueError."""
+_NOTHING = Violation("payload_unreadable", "", None, None)
+
+
+class Part(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """The base of all structs. What it forbids is not refused, but read by the lenient pass and counted."""
+
+
+class Payload(Part, frozen=True):
+    """The base of every contract's payload. Any field may be None while a broken one is judged."""
+
+    def words(self) -> str | None:
+        """The complaint's text; None when there is none."""
+        raise NotImplementedError
+
+    def moment(self, zone: str) -> Moment | TimeReason:
+        """When it happened; `zone` places a local time, "" when the contract has none."""
+        raise NotImplementedError
+
+    def customer(self) -> tuple[Identifier, ...]:
+        """How the sender names the customer."""
+        raise NotImplementedError
+
+    def place(self) -> Place:
+        """Where the sender says it belongs."""
+        raise NotImplementedError
+
+
+class Contract:
+    """One version of one channel's agreement.
+
+    `id_field` names the top-level field that holds the id, `id_kind` what kind of id that is. `reasons`
+    says for which reason a fault at a path is quarantined (others: `field_invalid`); the first path of a
+    reason is named when the value has the right type and is still wrong. `zone` places local times; where
+    it is empty they are a violation. With `forms`, bodies may be forms too.
+    """
+
+    def __init__(
+        self,
+        payload: type[Payload],
+        *,
+        name: str,
+        channel: str,
+        owner: str,
+        describe: str,
+        id_field: str,
+        id_kind: Kind,
+        reasons: dict[str, str],
+        example: bytes,
+        zone: str = "",
+        forms: bool = False,
+    ) -> None:
+        self.name = name
+        self.channel = channel
+        self.owner = owner
+        self.describe = describe
+        self.zone = zone
+        self.forms = forms
+        self.example = example
+        self.payload = payload
+        self._id_field = id_field
+        self._id_kind = id_kind
+        self._reasons = reasons
+        self._paths = {reason: path for path, reason in reversed(reasons.items())}
+        self._order = {f.encode_name: at for at, f in enumerate(msgspec.structs.fields(payload))}
+        self._shape = shape(payload)
+        self._strict = msgspec.json.Decoder(payload)
+        self._lenient = Lenient(payload)
+        identified = [("value", str, msgspec.field(default="", name=id_field))]
+        self._identified: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+            msgspec.defstruct("Identified", identified, frozen=True, gc=False)
+        )
+
+    def identify(self, payload: bytes, content_type: str) -> tuple[Kind, str] | None:
+        """The kind and value of the id the payload brings, also when the rest is broken; raises nothing."""
+        body = self._body(payload, content_type)
+        value = "" if body is None or too_deep(body) else self._id(body)
+        return (self._id_kind, value) if value else None
+
+    def _id(self, body: bytes) -> str:
+        try:
+            found: str = self._identified.decode(body).value
+            return found
+        except msgspec.ValidationError:
+            return ""
+        except _UNREADABLE:
+            pass
+        try:  # what only the lenient decoder reads, as NaN or half a surrogate pair, has an id all the same
+            parts = json.loads(body)
+        except _UNREADABLE:
+            return ""
+        value = parts.get(self._id_field) if isinstance(parts, dict) else None
+        return value if isinstance(value, str) else ""
+
+    def read(self, payload: bytes, content_type: str) -> Reading | Violation:
+        """The payload's fields, or what is wrong with them; raises nothing, whatever the bytes."""
+        body = self._body(payload, content_type)
+        if body is None:
+            return _NOTHING
+        try:
+            return self._reading(self._strict.decode(body), [], ())
+        except msgspec.ValidationError:
+            pass
+        except _UNREADABLE:
+            return _NOTHING
+        try:
+            if too_deep(body):
+                return _NOTHING
+            found, faults = self._lenient.decode(body)
+        except _UNREADABLE:
+            return _NOTHING
+        return self._reading(found, faults, self._extra(body))
+
+    def _reading(self, found: Payload, paths: list[str], extra: tuple[str, ...]) -> Reading | Violation:
+        text, moment = found.words(), found.moment(self.zone)
+        if not paths and text is not None and not isinstance(moment, str):
+            return Reading(text, *moment, found.customer(), *found.place(), extra)
+        faults = [(self._reasons.get(path, "field_invalid"), path) for path in paths]
+        known = {reason for reason, _ in faults}
+        if text is None and "text_invalid" not in known:
+            faults.append(("text_invalid", self._paths["text_invalid"]))
+        if isinstance(moment, str) and moment not in known:
+            faults.append((moment, self._paths.get(moment) or self._paths["event_time_invalid"]))
+        reason, path = min(faults, key=lambda fault: self._order[_top(fault[1])])
+        return Violation(reason, path, text, None if isinstance(moment, str) else moment.event_us)
+
+    def _body(self, payload: bytes, content_type: str) -> bytes | None:
+        return to_json(payload) if self.forms and is_form(content_type) else payload
+
+    def _extra(self, body: bytes) -> tuple[str, ...]:
+        try:
+            return unknown(body, self._shape)
+        except _UNREADABLE:  # a name that is not UTF-8: unknown all the more
+            return ("$.*",)
+
+    def json_schema(self) -> dict[str, Any]:
+        """The payload's JSON Schema (2020-12), with what fields mean and an example."""
+        (root,), parts = msgspec.json.schema_components([self.payload], ref_template="#/$defs/{name}")
+        for part in parts.values():
+            part.pop("additionalProperties", None)
+        return {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": self.name,
+            "description": self.describe,
+            **root,
+            "$defs": parts,
+            "examples": [json.loads(self.example)],
+        }
+
+
+def _top(path: str) -> str:
+    return path.split(".")[1].partition("[")[0]
