@@ -56,7 +56,8 @@ class Call(Payload, frozen=True):
     def words(self) -> str | None:
         if self.notes:
             return self.notes
-        return "\n".join([said.text for said in self.transcript or () if said.speaker == "caller"]) or None
+        lines = [said.text for said in self.transcript or () if said.speaker == "caller" and said.text]
+        return "\n".join(lines) or None
 
     def moment(self, zone: str) -> Moment | TimeReason:
         return moment(iso(self.started_at), self.timezone, zone)

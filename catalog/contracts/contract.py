@@ -133,12 +133,12 @@ class Contract:
         if not paths and text is not None and not isinstance(moment, str):
             return Reading(text, *moment, found.customer(), *found.place(), extra)
         faults = [(self._reasons.get(path, "field_invalid"), path) for path in paths]
-        if text is None:
+        known = {reason for reason, _ in faults}
+        if text is None and "text_invalid" not in known:
             faults.append(("text_invalid", self._paths["text_invalid"]))
-        if isinstance(moment, str):
+        if isinstance(moment, str) and moment not in known:
             faults.append((moment, self._paths.get(moment) or self._paths["event_time_invalid"]))
-        # Of two faults in one field the decoder's comes first: it says where inside the field.
-        reason, path = min(faults, key=lambda fault: self._order[fault[1].split(".")[1]])
+        reason, path = min(faults, key=lambda fault: self._order[_top(fault[1])])
         return Violation(reason, path, text, None if isinstance(moment, str) else moment.event_us)
 
     def _body(self, payload: bytes, content_type: str) -> bytes | None:
@@ -163,3 +163,7 @@ class Contract:
             "$defs": parts,
             "examples": [json.loads(self.example)],
         }
+
+
+def _top(path: str) -> str:
+    return path.split(".")[1].partition("[")[0]

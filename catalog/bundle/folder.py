@@ -1,0 +1,155 @@
+"""From a folder of files that people edit to a bundle, checked loudly."""
+
+from __future__ import annotations
+
+import importlib.resources
+import re
+import tomllib
+from importlib.resources.abc import Traversable
+from typing import Any, TypeVar
+
+import msgspec
+
+from catalog.bundle.bundle import UNCLASSIFIED, Bundle, Category, Operator, PlaceName, Rule, Settings
+from catalog.bundle.patterns import BadPattern, Phrases
+from catalog.errors import BadInput
+
+TAXONOMY, RULES, PLACES = "taxonomy.toml", "rules.toml", "places.tsv"
+OPERATORS, SETTINGS = "operators.toml", "settings.toml"
+
+T = TypeVar("T")
+
+
+def default(key_id: str) -> Bundle:
+    """The bundle that ships with the product, under the given pseudonym key."""
+    return load(importlib.resources.files("catalog.bundle") / "default", key_id)
+
+
+def load(folder: Traversable, key_id: str) -> Bundle:
+    """The bundle of a folder's five files. Raises BadInput naming the file and what in it is wrong."""
+    read = {name: _read(folder, name) for name in (TAXONOMY, RULES, PLACES, OPERATORS, SETTINGS)}
+    bundle = Bundle(
+        taxonomy=_typed(_toml(read, TAXONOMY).get("category"), tuple[Category, ...], TAXONOMY),
+        rules=_rules(_toml(read, RULES)),
+        places=tuple(_place(line, n) for n, line in enumerate(read[PLACES].splitlines(), 1) if _is_row(line)),
+        operators=_typed(_toml(read, OPERATORS).get("operator"), tuple[Operator, ...], OPERATORS),
+        settings=_typed(_toml(read, SETTINGS), Settings, SETTINGS),
+        key_id=key_id,
+    )
+    _check_taxonomy(bundle)
+    _check_rules(bundle)
+    _check_places(bundle)
+    for number in [p for o in bundle.operators for p in o.prefixes if not re.fullmatch(r"\+\d{3,}", p)]:
+        raise BadInput("not the beginning of an E.164 number", file=OPERATORS, prefix=number)
+    for pattern in bundle.settings.account_patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise BadInput("an account pattern does not compile", hint=str(error), file=SETTINGS) from error
+    return bundle
+
+
+def _read(folder: Traversable, name: str) -> str:
+    try:
+        return (folder / name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput("a bundle's file cannot be read as UTF-8 text", file=name) from error
+
+
+def _toml(read: dict[str, str], name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(read[name])
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput("not TOML", hint=str(error), file=name) from error
+
+
+def _typed(value: object, kind: type[T], name: str) -> T:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise BadInput("a field is missing, unknown or of the wrong type", hint=str(error), file=name) from error
+
+
+def _rules(content: dict[str, Any]) -> tuple[Rule, ...]:
+    """The rules with each `{word}` of their patterns replaced by its alternatives."""
+    words = _typed(content.get("words", {}), dict[str, str], RULES)
+    rules = _typed(content.get("rule"), tuple[Rule, ...], RULES)
+    return tuple(
+        msgspec.structs.replace(rule, patterns=tuple(_spelt_out(p, words, rule.name) for p in rule.patterns))
+        for rule in rules
+    )
+
+
+def _spelt_out(pattern: str, words: dict[str, str], rule: str) -> str:
+    for word in re.findall(r"\{([a-z_]+)\}", pattern):
+        if word not in words:
+            raise BadInput("a pattern names a word that is not listed", file=RULES, rule=rule, word=word)
+        pattern = pattern.replace(f"{{{word}}}", words[word])
+    return pattern
+
+
+def _is_row(line: str) -> bool:
+    return bool(line.strip()) and not line.startswith("#")
+
+
+def _place(line: str, number: int) -> PlaceName:
+    """One line: country, region, city, further spellings by `|`, needs; tabs between, the end optional."""
+    fields = [field.strip() for field in line.split("\t")]
+    if not 3 <= len(fields) <= 5 or not fields[0]:
+        raise BadInput(
+            "a place needs country, region, city[, spellings[, needs]]", file=PLACES, line=number
+        )
+    country, region, city, spellings, needs = [*fields, "", ""][:5]
+    name = city or region
+    return _typed(
+        {
+            "country": country,
+            "region": region or None,
+            "city": city or None,
+            "spellings": [s.strip() for s in (name, *spellings.split("|")) if s.strip()],
+            "needs": needs,
+        },
+        PlaceName,
+        f"{PLACES}:{number}",
+    )
+
+
+def _check_taxonomy(bundle: Bundle) -> None:
+    codes = [category.code for category in bundle.taxonomy]
+    if len(set(codes)) != len(codes):
+        raise BadInput("a category is there twice", file=TAXONOMY)
+    if UNCLASSIFIED in codes or UNCLASSIFIED in {category.l1 for category in bundle.taxonomy}:
+        raise BadInput("this category exists by itself", file=TAXONOMY, category=UNCLASSIFIED)
+
+
+def _check_rules(bundle: Bundle) -> None:
+    codes, seen = {category.code for category in bundle.taxonomy}, set[str]()
+    for rule in bundle.rules:
+        if rule.name in seen:
+            raise BadInput("two rules have one name", file=RULES, rule=rule.name)
+        seen.add(rule.name)
+        if rule.l2 is not None and rule.l2 not in codes:
+            raise BadInput("a rule's l2 is not in the taxonomy", file=RULES, rule=rule.name)
+        if not all(rule.patterns) or not rule.patterns or (rule.weight > 0) != (rule.l2 is not None):
+            raise BadInput(
+                "a rule needs patterns, and a positive weight with an l2", file=RULES, rule=rule.name
+            )
+    owners = [rule for rule in bundle.rules for _ in rule.patterns]
+    try:
+        Phrases([pattern for rule in bundle.rules for pattern in rule.patterns])
+    except BadPattern as bad:
+        raise BadInput(
+            "a pattern does not compile", hint=bad.why, file=RULES, rule=owners[bad.number].name
+        ) from bad
+
+
+def _check_places(bundle: Bundle) -> None:
+    regions = {(place.country, place.region) for place in bundle.places if place.city is None}
+    seen = set[str]()
+    for place in bundle.places:
+        if (place.country, place.region) not in regions:
+            raise BadInput("a city's region has no line of its own", file=PLACES, place=place.spellings[0])
+        for spelling in place.spellings:
+            if spelling.casefold() in seen:
+                raise BadInput("two places share a spelling", file=PLACES, place=spelling)
+            seen.add(spelling.casefold())
