@@ -38,6 +38,9 @@ class Settings:
     min_free_bytes: int = _setting(
         "BEEJAN_MIN_FREE_BYTES", 64 << 20, "free disk below which nothing is taken in"
     )
+    host: str = _setting("BEEJAN_HOST", "127.0.0.1", "address the doors listen on")
+    port: int = _setting("BEEJAN_PORT", 8000, "port the doors listen on")
+    ingest_replicas: int = _setting("BEEJAN_INGEST_REPLICAS", 1, "replicas of the ingest door")
     checkpoint_plans: int = _setting("BEEJAN_CHECKPOINT_PLANS", 20, "commits between two checkpoints")
     failpoint: str = _setting("BEEJAN_FAILPOINT", "", "name:action@hit, for fault tests")
 

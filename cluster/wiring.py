@@ -135,8 +135,10 @@ def run_sequencer(
     until_idle: bool,
     stopping: Callable[[], bool],
     give_up: Callable[[], bool],
+    pause: Callable[[float], object] = time.sleep,
 ) -> bool:
-    """Wait for the lease, then run in this process; False when `give_up` ended the wait."""
+    """Wait for the lease, then run in this process; False when `give_up` ended the wait. Idle, it calls
+    `pause` with seconds, which may come back earlier."""
     home, clock, config = Home(settings.home), SystemClock(), sequencer_config(settings)
     home.make()
     lease = Lease(home.state / "sequencer.lock")
@@ -148,7 +150,7 @@ def run_sequencer(
         return False
     try:
         build = partial(_sequencer, settings, config, workers, memory)
-        run(build, config, clock, time.sleep, until_idle, stopping)
+        run(build, config, clock, pause, until_idle, stopping)
     finally:
         lease.release()
     return True

@@ -19,7 +19,7 @@ def run(
     build: Callable[[], Sequencer],
     config: SequencerConfig,
     clock: Clock,
-    pause: Callable[[float], None],
+    pause: Callable[[float], object],
     until_idle: bool,
     stopping: Callable[[], bool],
 ) -> None:

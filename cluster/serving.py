@@ -1,0 +1,107 @@
+"""The doors of one home under Ray Serve: replicas that take in, and one that answers."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import ray
+from ray import serve
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
+
+from catalog.clock import SystemClock
+from catalog.control.keys import KeyCache, Keys
+from catalog.control.schema import open_control, sqlite_url
+from catalog.errors import Unavailable
+from cluster import query_side
+from cluster.home import Home
+from cluster.settings import Settings
+from cluster.wiring import bundle_in_force, open_log, writer_config
+from serve_apps.ingest.deployment import ingest, passing
+from serve_apps.ingest.deps import Committed, Deps
+from serve_apps.query.deployment import QueryDoor
+
+KEYS_AGE_S = 5.0
+QUERY = "query"
+SEQUENCER = "sequencer"
+
+FAST_PROXY = {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
+"""Requests go through HAProxy straight to the replicas; Serve reads it before anything of it runs."""
+
+
+def choose_proxy() -> None:
+    """Before Ray starts, since its processes inherit the choice."""
+    os.environ.update({name: os.environ.get(name, value) for name, value in FAST_PROXY.items()})
+
+
+def open_doors(settings: Settings) -> None:
+    """Start the doors on the running Ray; they answer when this returns."""
+    serve.start(
+        proxy_location="HeadOnly",
+        http_options={"host": settings.host, "port": settings.port},
+        logging_config={"log_level": "WARNING", "enable_access_log": False},
+    )
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    answering = QueryDoor.options(name=QUERY, ray_actor_options={"num_cpus": 0.5})
+    serve.run(answering.bind(partial(query_side.build, settings)), name=QUERY, route_prefix=None)
+    taking = ingest(
+        partial(build_ingest, settings),
+        num_replicas=settings.ingest_replicas,
+        ray_actor_options={"num_cpus": 0.5},
+    )
+    serve.run(taking, name="ingest", route_prefix="/")
+
+
+def close_doors() -> None:
+    """Acknowledge what is under way, seal the segments, take nothing more."""
+    serve.shutdown()
+
+
+def build_ingest(settings: Settings) -> Deps:
+    """What a replica of the ingest door works with; runs in its process."""
+    log, clock = open_log(settings)
+    keys = Keys(open_control(sqlite_url(Home(settings.home).control)), clock)
+    bundle = bundle_in_force(settings)
+    return Deps(
+        writer=log.writer(writer_config(settings)),
+        keys=KeyCache(keys.stored, clock, KEYS_AGE_S),
+        clock=SystemClock(),
+        bundle=lambda: bundle,
+        lookup=_lookup(),
+        hint=_hint(),
+        query=passing(QUERY, QUERY),
+    )
+
+
+def _lookup() -> Callable[[str], Awaitable[Committed | None]]:
+    handle: Any = None
+
+    async def look(event_id: str) -> Committed | None:
+        nonlocal handle
+        try:
+            handle = handle or serve.get_deployment_handle(QUERY, QUERY)
+            found: dict[str, Any] | None = await handle.find.remote(event_id)
+        except (RayError, RayServeException) as error:
+            kind = type(error).__name__
+            raise Unavailable("the query side does not answer", hint="ask again", kind=kind) from None
+        return None if found is None else Committed(**found)
+
+    return look
+
+
+def _hint() -> Callable[[], None]:
+    sequencer: Any = None
+
+    def hint() -> None:
+        nonlocal sequencer
+        try:
+            sequencer = sequencer or ray.get_actor(SEQUENCER)
+            sequencer.hint.remote()
+        except (RayError, ValueError):  # not there at the moment: it looks by itself
+            sequencer = None
+
+    return hint
