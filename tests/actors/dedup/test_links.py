@@ -138,6 +138,14 @@ def test_a_bridge_names_the_clusters_it_does_not_belong_to(
     assert column(warehouse, "bridges") == [None, None, [of("left")], None]
 
 
+def test_an_event_between_two_windows_is_a_bridge(warehouse: Warehouse) -> None:
+    for day in (0, 40, 20, 50):
+        warehouse.step([Event(f"day{day}", TEXT, day, day=day)])
+    assert column(warehouse, "linked_to") == [None, None, of("day0"), of("day40")]
+    assert column(warehouse, "cluster_id") == [of("day0"), of("day40"), of("day0"), of("day40")]
+    assert column(warehouse, "bridges") == [None, None, [of("day40")], [of("day0")]]
+
+
 def test_what_is_not_accepted_has_no_cluster_and_what_has_no_text_has_its_own(warehouse: Warehouse) -> None:
     warehouse.step([Event("a", TEXT, 1, "event_time_future"), Event("b", None, 2), Event("c", TEXT, 3)])
     warehouse.step([Event("c", changed(1), 4)])
