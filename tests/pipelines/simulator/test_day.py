@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import subprocess
+import sys
 import tomllib
 from collections import Counter
 from datetime import date
@@ -64,6 +66,16 @@ def test_the_same_arguments_give_the_same_bytes_and_others_do_not() -> None:
     first = digest(1, 300, DATE)
     assert digest(1, 300, DATE) == first
     assert len({first, digest(2, 300, DATE), digest(1, 301, DATE), digest(1, 300, date(2025, 11, 25))}) == 4
+
+
+def test_another_process_gives_the_same_bytes() -> None:
+    code = f"from {__name__} import DATE, digest; print(digest(1, 300, DATE))"
+    # Another order of sets must not show.
+    environment = {"PYTHONHASHSEED": "77", "PYTHONPATH": str(FOLDER.parent.parent)}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == digest(1, 300, DATE)
 
 
 def test_the_number_and_order_of_events(sent: list[Sent]) -> None:
