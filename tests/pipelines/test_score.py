@@ -1,11 +1,13 @@
 """A score counts what was decided against what is true."""
 
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from pipelines.score import COLUMNS, Ratio, score, table
+from pipelines.simulator.day import day
 from pipelines.simulator.sent import Truth
 
 
@@ -23,6 +25,12 @@ def rows(*decided: dict[str, Any]) -> pa.Table:
         "region": "Lagos", "linked_to": None,
     }  # fmt: skip
     return pa.Table.from_pylist([{**given, **row} for row in decided]).select(COLUMNS)
+
+
+def disposition(true: Truth) -> str:
+    if true.broken:
+        return "quarantined"
+    return "duplicate" if true.same_complaint_of else "accepted"
 
 
 def test_labels_and_places() -> None:
@@ -92,3 +100,26 @@ def test_links() -> None:
 def test_leaks(kind: str, value: str, text: str | None, leaked: int) -> None:
     found = score([truth("a", pii=((kind, value),))], rows({"event_id": "a", "text": text}))
     assert found.leaks == {kind: Ratio(leaked, 1)}
+
+
+def test_a_run_that_decides_as_the_truth_says_scores_in_full() -> None:
+    sent = list(day(11, 3_000, date(2025, 11, 24)))
+    decided = [
+        {
+            "event_id": one.truth.event_id,
+            "disposition": disposition(one.truth),
+            "text": "<TEXT>",
+            "is_complaint": one.truth.is_complaint,
+            "l1": one.truth.l1,
+            "l2": one.truth.l2,
+            "region": one.truth.region,
+            "linked_to": one.truth.near_duplicate_of or one.truth.same_complaint_of,
+        }
+        for one in sent
+        if one.truth.event_id and one.truth.redelivery_of is None
+    ]
+    found = score((one.truth for one in sent), rows(*decided))
+    ratios = [value for value in found if isinstance(value, Ratio)]
+    assert len(ratios) == 11
+    assert all(ratio.hits == ratio.of > 0 for ratio in ratios)
+    assert all(leaked.hits == 0 < leaked.of for leaked in found.leaks.values())
