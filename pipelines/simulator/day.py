@@ -176,7 +176,7 @@ class Day:
         if is_garbled:
             told = told._replace(said=told.said._replace(text=garbled(told.said.text)))
         if how == "time_future":
-            told = told._replace(event_us=told.event_us + int((200 + rng.random() * 9_000) * _HOUR_US))
+            told = told._replace(event_us=told.event_us + int(200 + rng.random() * 9_000) * _HOUR_US)
         fields = payloads.fields(rng, slot.channel, told)
         own = None if how in payloads.HIDES_ID else event_id(told.source, shape.kind, fields[shape.id_key])
         if how is None:

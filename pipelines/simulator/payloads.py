@@ -162,8 +162,8 @@ def broken(given: Fields, channel: str, form: bool, how: str, cut_at: float) -> 
     """The bytes of a payload broken in this way; `cut_at` is the part of them that a cut leaves."""
     shape, bad = SHAPES[channel], "BadBytesHere"
     holder: Fields = given["complaint"] if channel == "web_form" else given
-    if given.pop("transcript", None):
-        given["notes"] = ""
+    if lines := given.pop("transcript", None):
+        given["notes"] = lines[-1]["text"]
     what, _, damage = how.partition("_")
     place, key = {"id": (given, shape.id_key), "time": (given, shape.time_key)}.get(
         what, (holder, shape.text_key)

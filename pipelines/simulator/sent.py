@@ -16,7 +16,8 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is about (a leaf of the taxonomy, `other`, `praise`, `question`, `promo`, `greeting`); `region` and
     `city` are None where nothing in the event names them. `near_duplicate_of`, `redelivery_of` and
     `same_complaint_of` are event ids of earlier events; events of one complaint share `complaint_id`.
-    `pii` holds (kind, value as spelled). `broken` names the damage. `traits`: `late`, `burst`, `garbled`.
+    `pii` holds (kind, value as spelled; of a phone in a field, the national number). `broken` names the
+    damage. `traits`: `late`, `burst`, `garbled`.
     """
 
     event_id: str | None

@@ -77,7 +77,8 @@ class Writer:
         if problem is None:
             draft.problem = self._grammar.say(topic, register, self._rng.random, draft.fact)
         else:
-            draft.problem, draft.places = draft.stand_in(problem.problem), set(problem.places)
+            draft.problem = draft.stand_in(problem.problem)
+            draft.places |= {"city"} if place.city.casefold() in problem.problem.casefold() else set()
         shape = f"shape.{'friendly' if topic in FRIENDLY else channel}"
         text = _tidy(self._grammar.say(shape, register, self._rng.random, draft.fact))
         if self._rng.random() < _MISSPELLED[channel]:
