@@ -4,36 +4,35 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
-from catalog.contracts.contract import Contract, Payload
+from catalog.contracts.contract import Contract, Part, Payload
 from catalog.contracts.reading import Identifier, Place, identifiers
 from catalog.contracts.times import Moment, TimeReason, iso, moment
 
 
-class Caller(msgspec.Struct, frozen=True, gc=False):
+class Caller(Part, frozen=True):
     """Who called."""
 
     msisdn: str | None = None
     account: str | None = None
 
 
-class Agent(msgspec.Struct, frozen=True, gc=False):
+class Agent(Part, frozen=True):
     """Who took the call."""
 
     id: str | int | None = None
     team: str | None = None
 
 
-class Said(msgspec.Struct, frozen=True, gc=False):
+class Said(Part, frozen=True):
     """One line of the transcript."""
 
     speaker: Literal["caller", "agent"]
     text: str
 
 
-class Call(Payload, frozen=True, gc=False):
+class Call(Payload, frozen=True):
     """One call."""
 
     call_id: Annotated[str, Meta(min_length=1, description="the contact centre's id of the call")]
@@ -57,7 +56,8 @@ class Call(Payload, frozen=True, gc=False):
     def words(self) -> str | None:
         if self.notes:
             return self.notes
-        return "\n".join([said.text for said in self.transcript or () if said.speaker == "caller"]) or None
+        lines = [said.text for said in self.transcript or () if said.speaker == "caller" and said.text]
+        return "\n".join(lines) or None
 
     def moment(self, zone: str) -> Moment | TimeReason:
         return moment(iso(self.started_at), self.timezone, zone)

@@ -19,8 +19,12 @@ _UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
 _NOTHING = Violation("payload_unreadable", "", None, None)
 
 
-class Payload(msgspec.Struct, frozen=True, gc=False):
-    """The base of every contract's struct. Any field may be None while a broken payload is judged."""
+class Part(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """The base of all structs. What it forbids is not refused, but read by the lenient pass and counted."""
+
+
+class Payload(Part, frozen=True):
+    """The base of every contract's payload. Any field may be None while a broken one is judged."""
 
     def words(self) -> str | None:
         """The complaint's text; None when there is none."""
@@ -111,19 +115,31 @@ class Contract:
         if body is None:
             return _NOTHING
         try:
-            found: Payload = self._strict.decode(body)
+            return self._reading(self._strict.decode(body), [], ())
         except msgspec.ValidationError:
-            return self._judge(body)
+            pass
         except _UNREADABLE:
             return _NOTHING
-        text, moment = found.words(), found.moment(self.zone)
-        if text is None or isinstance(moment, str):
-            return self._judge(body)
-        extra = self._extra(body)
-        # Only a field nobody knows can nest at will.
-        if extra and too_deep(body):
+        try:
+            if too_deep(body):
+                return _NOTHING
+            found, faults = self._lenient.decode(body)
+        except _UNREADABLE:
             return _NOTHING
-        return Reading(text, *moment, found.customer(), *found.place(), extra)
+        return self._reading(found, faults, self._extra(body))
+
+    def _reading(self, found: Payload, paths: list[str], extra: tuple[str, ...]) -> Reading | Violation:
+        text, moment = found.words(), found.moment(self.zone)
+        if not paths and text is not None and not isinstance(moment, str):
+            return Reading(text, *moment, found.customer(), *found.place(), extra)
+        faults = [(self._reasons.get(path, "field_invalid"), path) for path in paths]
+        known = {reason for reason, _ in faults}
+        if text is None and "text_invalid" not in known:
+            faults.append(("text_invalid", self._paths["text_invalid"]))
+        if isinstance(moment, str) and moment not in known:
+            faults.append((moment, self._paths.get(moment) or self._paths["event_time_invalid"]))
+        reason, path = min(faults, key=lambda fault: self._order[_top(fault[1])])
+        return Violation(reason, path, text, None if isinstance(moment, str) else moment.event_us)
 
     def _body(self, payload: bytes, content_type: str) -> bytes | None:
         return to_json(payload) if self.forms and is_form(content_type) else payload
@@ -134,26 +150,11 @@ class Contract:
         except _UNREADABLE:  # a name that is not UTF-8: unknown all the more
             return ("$.*",)
 
-    def _judge(self, body: bytes) -> Violation:
-        """The first fault in the contract's order of fields."""
-        try:
-            if too_deep(body):
-                return _NOTHING
-            found, paths = self._lenient.decode(body)
-        except _UNREADABLE:
-            return _NOTHING
-        text, moment = found.words(), found.moment(self.zone)
-        faults = [(self._reasons.get(path, "field_invalid"), path) for path in paths]
-        if text is None:
-            faults.append(("text_invalid", self._paths["text_invalid"]))
-        if isinstance(moment, str):
-            faults.append((moment, self._paths.get(moment) or self._paths["event_time_invalid"]))
-        reason, path = min(faults, key=lambda fault: self._order[fault[1].split(".")[1]])
-        return Violation(reason, path, text, None if isinstance(moment, str) else moment.event_us)
-
     def json_schema(self) -> dict[str, Any]:
         """The payload's JSON Schema (2020-12), with what fields mean and an example."""
         (root,), parts = msgspec.json.schema_components([self.payload], ref_template="#/$defs/{name}")
+        for part in parts.values():
+            part.pop("additionalProperties", None)
         return {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": self.name,
@@ -162,3 +163,7 @@ class Contract:
             "$defs": parts,
             "examples": [json.loads(self.example)],
         }
+
+
+def _top(path: str) -> str:
+    return path.split(".")[1].partition("[")[0]

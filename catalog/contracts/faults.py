@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -11,14 +10,12 @@ from catalog.contracts.unknown import inner_struct
 
 P = TypeVar("P", bound=msgspec.Struct)
 
-# The decoder's messages quote values in some cases: only its path, made of our names, is taken from them.
-_AT = re.compile(r" - at `\$([\w.\[\]]*)`$")
-_MISSING = re.compile(r"^Object missing required field `(\w+)`")
 _ABSENT = msgspec.Raw()
+_list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-class Part(NamedTuple):
-    """One field of a struct: how it is decoded, and the struct inside it, if it holds one."""
+class Field(NamedTuple):
+    """One field of a struct: how it is decoded, and the struct it holds one or `many` of, if it does."""
 
     name: str
     spelled: str
@@ -26,6 +23,7 @@ class Part(NamedTuple):
     default: object
     decoder: msgspec.json.Decoder[Any]
     inner: Lenient[Any] | None
+    many: bool
 
 
 class Lenient(Generic[P]):
@@ -33,55 +31,59 @@ class Lenient(Generic[P]):
 
     def __init__(self, struct: type[P]) -> None:
         self._struct = struct
-        self._parts = [_part(field) for field in msgspec.structs.fields(struct)]
-        raw = [
-            (part.name, msgspec.Raw, msgspec.field(default=_ABSENT, name=part.spelled))
-            for part in self._parts
-        ]
+        self._fields = [_field(field) for field in msgspec.structs.fields(struct)]
+        raw = [(f.name, msgspec.Raw, msgspec.field(default=_ABSENT, name=f.spelled)) for f in self._fields]
         self._raw = msgspec.json.Decoder(msgspec.defstruct("Raw", raw, frozen=True))
 
     def decode(self, body: bytes | msgspec.Raw, path: str = "$") -> tuple[P, list[str]]:
         """The struct as far as readable, and the paths of its faults in the contract's order.
 
-        Raises msgspec.DecodeError or UnicodeDecodeError when `body` is not an object in UTF-8.
+        Fields the struct does not know are passed over. Raises msgspec.ValidationError when `body` is not
+        an object, and what decoders raise when it is not JSON in UTF-8.
         """
         raw = self._raw.decode(body)
         values: dict[str, object] = {}
         faults: list[str] = []
-        for part in self._parts:
-            value = getattr(raw, part.name)
-            at = f"{path}.{part.spelled}"
+        for field in self._fields:
+            value, at = getattr(raw, field.name), f"{path}.{field.spelled}"
             if value is not _ABSENT:
-                values[part.name], wrong = _value(part, value, at)
-                faults += wrong
+                values[field.name] = _value(field, value, at, faults)
             else:
-                values[part.name] = part.default
-                faults += [at] if part.required else []
+                values[field.name] = field.default
+                faults += [at] if field.required else []
         # Structs do not check what they are made of: None may stand where the contract wants a value.
         return self._struct(**values), faults
 
 
-def _value(part: Part, raw: msgspec.Raw, path: str) -> tuple[object, list[str]]:
+def _value(field: Field, raw: msgspec.Raw, path: str, faults: list[str]) -> object:
     try:
-        return part.decoder.decode(raw), []
-    except msgspec.ValidationError as wrong:
-        if part.inner is None:
-            return None, [path + _tail(str(wrong))]
-    try:
-        return part.inner.decode(raw, path)
+        return field.decoder.decode(raw)
     except msgspec.ValidationError:
-        return None, [path]
+        pass
+    try:
+        if field.inner is None:
+            faults.append(path)
+        elif field.many:
+            parts = [field.inner.decode(part, f"{path}[*]") for part in _list.decode(raw)]
+            faults += [fault for _, found in parts for fault in found]
+            return [part for part, _ in parts]
+        else:
+            part, found = field.inner.decode(raw, path)
+            faults += found
+            return part
+    except msgspec.ValidationError:  # not even an object, or a list of them
+        faults.append(path)
+    return None
 
 
-def _tail(message: str) -> str:
-    """Where inside a list the fault is, in the form "[*].name"; empty for the field itself."""
-    at, missing = _AT.search(message), _MISSING.search(message)
-    return (at[1].replace("[...]", "[*]") if at else "") + (f".{missing[1]}" if missing else "")
-
-
-def _part(field: msgspec.structs.FieldInfo) -> Part:
+def _field(field: msgspec.structs.FieldInfo) -> Field:
     inner, many = inner_struct(field.type)
-    default = None if field.default is msgspec.NODEFAULT else field.default
-    lenient = None if inner is None or many else Lenient(inner)
-    decoder = msgspec.json.Decoder(field.type)
-    return Part(field.name, field.encode_name, field.required, default, decoder, lenient)
+    return Field(
+        field.name,
+        field.encode_name,
+        field.required,
+        None if field.default is msgspec.NODEFAULT else field.default,
+        msgspec.json.Decoder(field.type),
+        None if inner is None else Lenient(inner),
+        many,
+    )

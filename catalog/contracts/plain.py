@@ -7,12 +7,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from catalog.contracts.contract import Contract, Payload
+from catalog.contracts.contract import Contract, Part, Payload
 from catalog.contracts.reading import Identifier, Place, identifiers
 from catalog.contracts.times import Moment, TimeReason, iso, moment
 
 
-class Customer(msgspec.Struct, frozen=True, gc=False):
+class Customer(Part, frozen=True):
     """How the sender names the customer; every part may be left out."""
 
     msisdn: Annotated[str | None, Meta(description="telephone number, local or international")] = None
@@ -22,7 +22,7 @@ class Customer(msgspec.Struct, frozen=True, gc=False):
     customer_id: str | None = None
 
 
-class Where(msgspec.Struct, frozen=True, gc=False):
+class Where(Part, frozen=True):
     """Where the complaint belongs; every part may be left out."""
 
     country: str | None = None
@@ -31,7 +31,7 @@ class Where(msgspec.Struct, frozen=True, gc=False):
     cell_id: str | None = None
 
 
-class Plain(Payload, frozen=True, gc=False):
+class Plain(Payload, frozen=True):
     """One complaint."""
 
     id: Annotated[

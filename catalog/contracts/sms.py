@@ -12,7 +12,7 @@ from catalog.contracts.reading import Identifier, Place
 from catalog.contracts.times import Moment, TimeReason, mailed, moment
 
 
-class Message(Payload, frozen=True, gc=False):
+class Message(Payload, frozen=True):
     """One message."""
 
     sid: Annotated[str, Meta(min_length=1, description="the gateway's id of the message")] = msgspec.field(

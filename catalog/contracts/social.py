@@ -7,12 +7,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from catalog.contracts.contract import Contract, Payload
+from catalog.contracts.contract import Contract, Part, Payload
 from catalog.contracts.reading import Identifier, Place
 from catalog.contracts.times import Moment, TimeReason, moment, posted
 
 
-class Author(msgspec.Struct, frozen=True, gc=False):
+class Author(Part, frozen=True):
     """Who posted it."""
 
     id_str: str | None = None
@@ -20,14 +20,14 @@ class Author(msgspec.Struct, frozen=True, gc=False):
     location: Annotated[str | None, Meta(description="from the profile; not where it happened")] = None
 
 
-class Tag(msgspec.Struct, frozen=True, gc=False):
+class Tag(Part, frozen=True):
     """Where the author says the post was made."""
 
     full_name: Annotated[str | None, Meta(examples=["Ikeja, Nigeria"])] = None
     country_code: Annotated[str | None, Meta(examples=["NG"])] = None
 
 
-class Post(Payload, frozen=True, gc=False):
+class Post(Payload, frozen=True):
     """One post."""
 
     id_str: Annotated[str, Meta(min_length=1, description="the network's id of the post")]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -23,8 +23,9 @@ _FIRST_US, _LAST_US = (
     (instant.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
     for instant in (datetime.min, datetime.max)
 )
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_DAY, _MONTH = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)", f"(?P<month>{'|'.join(_MONTHS)})"
+_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS = {name: f"{number:02}" for number, name in enumerate(_NAMES, 1)}
+_DAY, _MONTH = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)", f"(?P<month>{'|'.join(_NAMES)})"
 _POSTED = re.compile(  # Wed Oct 10 20:19:24 +0000 2018
     rf"{_DAY} {_MONTH} (?P<day>\d\d) (?P<time>\d\d:\d\d:\d\d) (?P<offset>[+-]\d{{4}}) (?P<year>\d{{4}})",
     re.ASCII,
@@ -63,13 +64,13 @@ def mailed(text: str | None) -> datetime | None:
 
 
 def _reordered(form: re.Pattern[str], text: str | None) -> str | None:
-    match = form.fullmatch(text) if text else None
-    if match is None:
+    if not text or text[4:5] == "-":  # the usual case is the cheap one
         return text
-    part = match.groupdict()
-    month, day = _MONTHS.index(part["month"]) + 1, int(part["day"])
+    part = form.fullmatch(text)
+    if part is None:
+        return text
     offset = part["offset"] if part["offset"][0] in "+-" else "Z"
-    return f"{part['year']}-{month:02}-{day:02}T{part['time']}{offset}"
+    return f"{part['year']}-{_MONTHS[part['month']]}-{part['day']:0>2}T{part['time']}{offset}"
 
 
 def moment(instant: datetime | None, named: str | None, default: str) -> Moment | TimeReason:
@@ -78,7 +79,8 @@ def moment(instant: datetime | None, named: str | None, default: str) -> Moment 
     An offset in the time itself always holds; a zone beside it says where the sender was. A local time
     that its zone skips or repeats is not guessed at.
     """
-    rules = zone_rules(named) if named else None
+    zone = named or default
+    rules = zone_rules(zone) if zone else None
     if named and rules is None:
         return "zone_unknown"
     if instant is None:
@@ -86,14 +88,13 @@ def moment(instant: datetime | None, named: str | None, default: str) -> Moment 
     offset = instant.utcoffset()
     if offset is not None:
         found = _moment(instant - EPOCH, offset, named)
+    elif rules is None:
+        return "event_time_naive"
     else:
-        rules = rules or zone_rules(default)
-        if rules is None:
-            return "event_time_naive"
-        offset, again = (instant.replace(tzinfo=rules, fold=fold).utcoffset() for fold in (0, 1))
-        if offset is None or offset != again:
+        offset = rules.utcoffset(instant)
+        if offset is None or offset != rules.utcoffset(instant.replace(fold=1)):
             return "event_time_invalid"
-        found = _moment(instant.replace(tzinfo=UTC) - EPOCH - offset, offset, named or default)
+        found = _moment(instant.replace(tzinfo=UTC) - EPOCH - offset, offset, zone)
     # An instant that no date in UTC can name could not be read back from its row.
     return found if _FIRST_US <= found.event_us <= _LAST_US else "event_time_invalid"
 
@@ -115,12 +116,10 @@ def _zone_names() -> frozenset[str]:
     return frozenset(files("tzdata").joinpath("zones").read_text("utf-8").split())
 
 
+@lru_cache(maxsize=1024)  # bounded: names come from senders
 def zone_rules(name: str) -> ZoneInfo | None:
     """The rules of an IANA zone; None when there is none of that name."""
-    return _loaded(name) if name in _zone_names() else None
-
-
-@cache
-def _loaded(name: str) -> ZoneInfo:
+    if name not in _zone_names():
+        return None
     with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
         return ZoneInfo.from_file(file, key=name)

@@ -54,7 +54,8 @@ def unknown(body: bytes | msgspec.Raw, known: Shape, path: str = "$") -> tuple[s
 
     Raises what the decoder raises where a name is not UTF-8.
     """
-    return tuple(dict.fromkeys(_paths(_object.decode(body), known, path)))[:LIMIT]
+    found = _paths(_object.decode(body), known, path)
+    return tuple(dict.fromkeys(found))[:LIMIT] if found else ()
 
 
 def _paths(names: dict[str, msgspec.Raw] | None, known: Shape, path: str) -> list[str]:

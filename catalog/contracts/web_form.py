@@ -8,12 +8,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from catalog.contracts.contract import Contract, Payload
+from catalog.contracts.contract import Contract, Part, Payload
 from catalog.contracts.reading import Identifier, Place, identifiers
 from catalog.contracts.times import Moment, TimeReason, moment
 
 
-class Person(msgspec.Struct, frozen=True, gc=False):
+class Person(Part, frozen=True):
     """Who filled in the form; a part left blank may be missing, null or empty."""
 
     name: str | None = None
@@ -22,7 +22,7 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     account_number: str | None = None
 
 
-class Grievance(msgspec.Struct, frozen=True, gc=False):
+class Grievance(Part, frozen=True):
     """What the form asks about the complaint."""
 
     description: Annotated[str, Meta(min_length=1, description="what the customer wrote")]
@@ -32,7 +32,7 @@ class Grievance(msgspec.Struct, frozen=True, gc=False):
     city: str | None = None
 
 
-class Submission(Payload, frozen=True, gc=False):
+class Submission(Payload, frozen=True):
     """One submission."""
 
     submission_id: Annotated[str, Meta(min_length=1, description="the website's id of the submission")]
