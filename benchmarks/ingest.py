@@ -1,7 +1,7 @@
-"""The door's speed behind uvicorn, beside a no-op behind the same uvicorn: `python -m benchmarks.ingest`.
+"""The door behind uvicorn beside a no-op behind uvicorn: `python -m benchmarks.ingest --home FOLDER`.
 
-Server and client are two processes. Client: keep-alive connections, each with one request under way,
-written as bytes, so that the client costs less than the server. Every answer is 202 after an fdatasync.
+Server and client are a process each. The client holds connections with one request under way on each, and
+sends ready bytes, so that it costs less than the server. The door answers 202 after an fdatasync.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import os
 import socket
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -24,45 +24,35 @@ from starlette.routing import Route, Router
 from catalog.clock import SystemClock
 from catalog.control.keys import KeyCache, Keys
 from catalog.control.schema import open_control, sqlite_url
-from catalog.log.local import LocalLog, WriterConfig
+from catalog.log.local import LocalLog
 from serve_apps.ingest.api import create_api
 from serve_apps.ingest.deps import Deps, Limits
 
 TEXT = "no network for three days now, I have called your people again and again and nobody answers me "
-JSON, NDJSON = "application/json", "application/x-ndjson"
+BATCH = 500
 
 
-def noop() -> Any:
-    """Reads the body and answers."""
-
-    async def answer(request: Any) -> Response:
-        await request.body()
-        return Response(b"{}", 202, media_type=JSON)
-
-    return Router([Route("/{rest:path}", answer, methods=["POST"])])
-
-
-def door(root: Path) -> Any:
-    """The door over a log in `root`, without quotas."""
-    clock = SystemClock()
-    keys = KeyCache(Keys(open_control(sqlite_url(root / "control.db")), clock).stored, clock, 5.0)
-
-    async def nothing(_: object) -> Any:
-        return None
-
-    writer = LocalLog(root / "log", clock).writer(WriterConfig())
-    limits = Limits(source_rate=1e9, source_burst=1e9)
-    return create_api(Deps(writer, keys, clock, lambda: "bench", nothing, lambda: None, nothing, limits))
+async def nothing(request: Any) -> Response:
+    """The no-op: reads the body and answers."""
+    await request.body()
+    return Response(b"{}", 202, media_type="application/json")
 
 
 def serve(listening: socket.socket, root: Path | None) -> None:
-    """The server's process; no root = the no-op."""
-    config = uvicorn.Config(door(root) if root else noop(), log_level="error", access_log=False)
-    uvicorn.Server(config).run(sockets=[listening])
+    """The server's process: the door over a log in `root`, without quotas, or the no-op."""
+    app: Any = Router([Route("/{rest:path}", nothing, methods=["POST"])])
+    if root is not None:
+        clock = SystemClock()
+        keys = KeyCache(Keys(open_control(sqlite_url(root / "control.db")), clock).stored, clock, 5.0)
+        limits = Limits(source_rate=1e9, source_burst=1e9)
+        writer: Any = LocalLog(root / "log", clock).writer()
+        unasked: Any = nothing
+        app = create_api(Deps(writer, keys, clock, lambda: "b", unasked, lambda: None, unasked, limits))
+    uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False)).run(sockets=[listening])
 
 
 def events(first: int, count: int) -> list[bytes]:
-    """Payloads of about 400 bytes by the plain contract."""
+    """Payloads of 370 bytes by the plain contract."""
     shared = {"text": TEXT * 3, "event_time": "2026-11-20T10:00:00+01:00"}
     return [json.dumps({"id": f"event-{n}", **shared}).encode() for n in range(first, first + count)]
 
@@ -70,76 +60,69 @@ def events(first: int, count: int) -> list[bytes]:
 def request(path: str, kind: str, key: str, body: bytes) -> bytes:
     """One request as it goes over the wire."""
     head = f"POST {path}?contract=plain/1 HTTP/1.1\r\nHost: door\r\nAuthorization: Bearer {key}\r\n"
-    return f"{head}Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    return f"{head}Content-Type: application/{kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 async def send(port: int, requests: list[bytes]) -> list[float]:
-    """All of them over one connection; seconds of each."""
+    """One after another over one connection; seconds of each."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     took = []
     for each in requests:
         began = time.perf_counter()
         writer.write(each)
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]
-        body = await reader.readexactly(int(length))
-        assert b" 202 " in head and body.count(b'"status":') == body.count(b'"status":202'), head + body[:300]
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        body = await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r")[0]))
+        assert b" 202 " in head, head
+        assert body.count(b'"status":') == body.count(b'"status":202'), body[:300]
         took.append(time.perf_counter() - began)
     writer.close()
     return took
 
 
-async def measure(port: int, requests: list[bytes], connections: int, each: int) -> dict[str, float]:
-    """Events a second, and milliseconds an answer."""
-    began = time.perf_counter()
-    found = await asyncio.gather(*(send(port, requests[i::connections]) for i in range(connections)))
-    took = sorted(seconds for part in found for seconds in part)
-    rate = len(requests) * each / (time.perf_counter() - began)
-    return {
-        "events_s": round(rate),
-        "p50_ms": took[len(took) // 2] * 1e3,
-        "p99_ms": took[len(took) * 99 // 100] * 1e3,
-    }
+def cpu_s(pid: int) -> float:
+    """Processor seconds a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def measure(
+    name: str, port: int, pid: int, requests: list[bytes], connections: int, each: int
+) -> float:
+    """Print what it took, and return events a second."""
+    used_s, began = cpu_s(pid), time.perf_counter()
+    parts = await asyncio.gather(*(send(port, requests[i::connections]) for i in range(connections)))
+    wall_s, took = time.perf_counter() - began, sorted(seconds for part in parts for seconds in part)
+    count, p50, p99 = len(requests) * each, took[len(took) // 2], took[len(took) * 99 // 100]
+    us = (cpu_s(pid) - used_s) / count * 1e6
+    print(f"{name:12} {count / wall_s:9,.0f} events/s, {us:6.1f} us of processor each", end="")
+    print(f", p50 {p50 * 1e3:.1f} ms, p99 {p99 * 1e3:.1f} ms")
+    return count / wall_s
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--singles", type=int, default=20_000)
-    parser.add_argument("--batches", type=int, default=100)
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--home", type=Path, default=None, help="where the log is; must be on a disk")
+    parser.add_argument("--batches", type=int, default=200)
+    parser.add_argument("--home", type=Path, help="folder on a disk, for the log")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.home) as folder:
         root = Path(folder)
-        key = (
-            Keys(open_control(sqlite_url(root / "control.db")), SystemClock())
-            .create("bench", ["sms"], "ingest")
-            .token
-        )
-        one = [request("/v1/sms/events", JSON, key, body) for body in events(0, given.singles)]
-        many = [
-            request("/v1/sms/events:batch", NDJSON, key, b"\n".join(events(10**9 + n * 500, 500)))
-            for n in range(given.batches)
-        ]
-        rates: dict[str, float] = {}
+        keys = Keys(open_control(sqlite_url(root / "control.db")), SystemClock())
+        key, rates = keys.create("bench", ["sms"], "ingest").token, dict[str, float]()
+        bodies = [b"\n".join(events(10**9 + n * BATCH, BATCH)) for n in range(given.batches)]
+        one = [request("/v1/sms/events", "json", key, body) for body in events(0, given.singles)]
+        many = [request("/v1/sms/events:batch", "x-ndjson", key, body) for body in bodies]
         for name, home in (("noop", None), ("door", root)):
             listening = socket.create_server(("127.0.0.1", 0), backlog=256)
             server = multiprocessing.get_context("fork").Process(target=serve, args=(listening, home))
             server.start()
-            for kind, requests, connections, each in (
-                ("single", one, given.connections, 1),
-                ("ndjson", many, 4, 500),
-            ):
-                found = asyncio.run(measure(listening.getsockname()[1], requests, connections, each))
-                rates[f"{name}.{kind}"] = found["events_s"]
-                sys.stdout.write(
-                    f"{name:5}{kind:7} {json.dumps({k: round(v, 2) for k, v in found.items()})}\n"
-                )
+            for kind, *work in (("single", one, 32, 1), ("batch", many, 4, BATCH)):
+                measured = measure(f"{name} {kind}", listening.getsockname()[1], server.pid or 0, *work)
+                rates[f"{name} {kind}"] = asyncio.run(measured)
             server.terminate()
             server.join()
-            listening.close()
-        for kind in ("single", "ndjson"):
-            sys.stdout.write(f"door / noop, {kind}: {rates[f'door.{kind}'] / rates[f'noop.{kind}']:.2f}\n")
+        for kind in ("single", "batch"):
+            print(f"door / noop, {kind}: {rates[f'door {kind}'] / rates[f'noop {kind}']:.2f}")
 
 
 if __name__ == "__main__":

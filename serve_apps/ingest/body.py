@@ -12,20 +12,18 @@ from serve_apps.ingest.refusals import refused
 _MOST_DIGITS = 18
 
 
-def header(request: Request, name: str) -> str:
-    """A header's value, "" when it is missing. Raises Refused (400) for one that came twice."""
-    values = request.headers.getlist(name)
+def header(request: Request, name: bytes) -> str | None:
+    """A header's value by its lower-case name. Raises Refused (400) for one that came twice."""
+    values = [value for its_name, value in request.scope["headers"] if its_name == name]
     if len(values) > 1:
-        raise refused("header_invalid", f"{name} came more than once")
-    return values[0].strip() if values else ""
+        raise refused("header_invalid", f"{name.decode()} came more than once")
+    return values[0].decode("latin-1").strip() if values else None
 
 
 def idempotency_key(request: Request) -> str | None:
     """The sender's own key of this event. Raises Refused (400) for one that cannot be."""
-    key = header(request, "idempotency-key")
-    if "idempotency-key" not in request.headers:
-        return None
-    if not 0 < len(key) <= 255 or not all("!" <= each <= "~" for each in key):
+    key = header(request, b"idempotency-key")
+    if key is not None and (not 0 < len(key) <= 255 or not all("!" <= each <= "~" for each in key)):
         raise refused("header_invalid", "Idempotency-Key")
     return key
 
@@ -38,10 +36,10 @@ async def read_body(
     Raises Refused: 400 for lengths that lie and bodies that end early, 413 beyond the limits, 415 for an
     unknown coding.
     """
-    coding = header(request, "content-encoding").lower()
+    coding = (header(request, b"content-encoding") or "").lower()
     if coding not in ("", "identity", *CODINGS):
         raise refused("coding_not_taken")
-    told_bytes = _told_bytes(header(request, "content-length"))
+    told_bytes = _told_bytes(header(request, b"content-length"))
     if told_bytes is not None and told_bytes > limit_bytes:
         raise refused("body_too_large", f"limit: {limit_bytes} bytes")
     pieces, size_bytes = [], 0
@@ -60,8 +58,8 @@ async def read_body(
     return inflate(coding, body, limit_bytes, limit_ratio, take) if coding in CODINGS else body
 
 
-def _told_bytes(length: str) -> int | None:
-    if not length:
+def _told_bytes(length: str | None) -> int | None:
+    if length is None:
         return None
     if not (length.isascii() and length.isdigit() and len(length) <= _MOST_DIGITS):
         raise refused("header_invalid", "Content-Length")

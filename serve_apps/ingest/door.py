@@ -86,7 +86,7 @@ class Door:
 
     def key(self, request: Request) -> Key:
         """The key of a request that may send. Raises Refused: 401, 403, 503 when no keys are known yet."""
-        scheme, _, token = header(request, "authorization").partition(" ")
+        scheme, _, token = (header(request, b"authorization") or "").partition(" ")
         if not self._deps.keys.is_loaded:
             raise refused("keys_unread")
         key = self._deps.keys.verify(token.strip(), self._deps.clock.now_us())
@@ -161,7 +161,7 @@ class Door:
         if channel not in key.channels:
             raise refused("channel_denied")
         self._quotas.require(key.source)
-        content_type = header(request, "content-type")
+        content_type = header(request, b"content-type") or ""
         if len(content_type) > _TYPE_LENGTH:
             raise refused("header_invalid", "Content-Type")
         return Sender(key, channel, _contract(request, channel), content_type)
