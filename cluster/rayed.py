@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
@@ -34,10 +34,32 @@ MEMORY = "dedup"
 log = logging.getLogger(__name__)
 
 
-def run(settings: Settings, until_idle: bool, stopping: Stop, give_up: Callable[[], bool]) -> bool:
+class Doors(NamedTuple):
+    """What to do before Ray starts, once the actors run, and before they are told to stop."""
+
+    before: Callable[[], None]
+    opened: Callable[[], None]
+    closed: Callable[[], None]
+
+
+def _nothing() -> None:
+    return None
+
+
+NO_DOORS = Doors(_nothing, _nothing, _nothing)
+
+
+def run(
+    settings: Settings,
+    until_idle: bool,
+    stopping: Stop,
+    give_up: Callable[[], bool],
+    doors: Doors = NO_DOORS,
+) -> bool:
     """Run the sequencer under Ray, here, until it ends; False when `give_up` ended the wait for another."""
     Home(settings.home).make()
     presence.note(Home(settings.home), "driver")
+    doors.before()
     try:
         start_ray(settings)
     except SystemExit:
@@ -45,7 +67,9 @@ def run(settings: Settings, until_idle: bool, stopping: Stop, give_up: Callable[
     stopping.listen()  # Ray took the signals
     try:
         *_kept, sequencer = start_actors(settings)
-        return _watch(sequencer, until_idle, stopping, give_up)
+        doors.opened()
+        stopping.listen()
+        return _watch(sequencer, until_idle, stopping, give_up, doors.closed)
     finally:
         ray.shutdown()
 
@@ -55,7 +79,7 @@ def start_ray(settings: Settings) -> None:
     before = os.umask(0o077)  # Ray would let everybody read its token
     try:
         ray.init(
-            num_cpus=settings.flow_workers + 2,
+            num_cpus=settings.flow_workers + settings.ingest_replicas + 4,
             object_store_memory=OBJECT_STORE_BYTES,
             include_dashboard=False,
             logging_level=logging.ERROR,
@@ -81,7 +105,11 @@ def start_actors(settings: Settings) -> tuple[Any, list[Any], Any]:
 
 
 def _watch(
-    sequencer: Any, until_idle: bool, stopping: Callable[[], bool], give_up: Callable[[], bool]
+    sequencer: Any,
+    until_idle: bool,
+    stopping: Callable[[], bool],
+    give_up: Callable[[], bool],
+    close: Callable[[], None],
 ) -> bool:
     running, told = sequencer.run.remote(until_idle, give_up), False
     while True:
@@ -89,6 +117,7 @@ def _watch(
             return bool(ray.get(running, timeout=LOOK_S))
         except GetTimeoutError:
             if stopping() and not told:
+                close()
                 sequencer.stop.remote()
                 told = True
         except RayTaskError as failure:
