@@ -12,6 +12,7 @@ import ray
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
+from serve_apps.query.deployment import QueryDoor
 
 from catalog.clock import SystemClock
 from catalog.control.keys import KeyCache, Keys
@@ -23,7 +24,6 @@ from cluster.settings import Settings
 from cluster.wiring import bundle_in_force, open_log, writer_config
 from serve_apps.ingest.deployment import ingest, passing
 from serve_apps.ingest.deps import Committed, Deps
-from serve_apps.query.deployment import QueryDoor
 
 KEYS_AGE_S = 5.0
 QUERY = "query"

@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-from catalog.bundle.folder import default
-from catalog.bundle.keys import load_or_create
-from catalog.bundle.store import Bundles
 
 from actors.dedup.config import DedupConfig
 from actors.sequencer.config import MemoryPort, Ports, SequencerConfig, WorkersPort
@@ -19,6 +16,9 @@ from actors.sequencer.lease import Lease
 from actors.sequencer.loop import run
 from actors.sequencer.sequencer import Sequencer
 from actors.worker.config import WorkerConfig
+from catalog.bundle.folder import default
+from catalog.bundle.keys import load_or_create
+from catalog.bundle.store import Bundles
 from catalog.clock import Clock, SystemClock
 from catalog.control.plans import PlanStore
 from catalog.control.schema import open_control, sqlite_url

@@ -24,7 +24,7 @@ _FLAGS = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SOM_LEFTMOST
 _SPELLINGS = 5_000
 _IN_WORDS = b"#@&%'"
 _FOLD = bytes(
-    ord(chr(byte).lower()) if byte < 128 and chr(byte).isalnum() or byte in _IN_WORDS else 32
+    ord(chr(byte).lower()) if (byte < 128 and chr(byte).isalnum()) or byte in _IN_WORDS else 32
     for byte in range(256)
 )
 """Capital letters to small ones, everything that is no ASCII letter, digit or such a mark to a blank."""

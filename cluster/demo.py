@@ -1,0 +1,216 @@
+"""A day of complaints through the doors: sent, watched until it is decided, then asked about."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import httpx
+
+from catalog.clock import SystemClock
+from catalog.contracts.registry import CHANNELS
+from catalog.control.keys import Keys
+from catalog.control.schema import open_control, sqlite_url
+from catalog.errors import Unavailable
+from cluster.home import Home
+from cluster.settings import Settings
+from pipelines.simulator.sent import Sent
+
+BATCH = 500
+AT_ONCE = 4
+LOOK_S = 0.5
+WAIT_S = 300.0
+NDJSON = "application/x-ndjson"
+
+QUESTIONS: tuple[tuple[str, str], ...] = (
+    (
+        "Complaints by category",
+        "SELECT l1, l2, count(*) AS complaints, count(DISTINCT cluster_id) AS clusters FROM complaints"
+        " WHERE is_complaint GROUP BY l1, l2 ORDER BY complaints DESC",
+    ),
+    (
+        "Complaints by region",
+        "SELECT coalesce(region, '(not said)') AS region, count(*) AS complaints FROM complaints"
+        " WHERE is_complaint GROUP BY 1 ORDER BY complaints DESC LIMIT 12",
+    ),
+    (
+        "The largest clusters of near-duplicates",
+        "SELECT members, customers, l2, region, substr(representative_text, 1, 70) AS text FROM clusters"
+        " ORDER BY members DESC, cluster_id LIMIT 8",
+    ),
+    (
+        "Quarantined by reason",
+        "SELECT reason, count(*) AS events FROM quarantine GROUP BY reason ORDER BY events DESC",
+    ),
+    (
+        "The ledger",
+        "SELECT channel, sum(received) AS received, sum(accepted) AS accepted, sum(duplicate) AS duplicate,"
+        " sum(quarantined) AS quarantined, sum(redelivered) AS redelivered FROM ledger GROUP BY channel"
+        " ORDER BY channel",
+    ),
+)
+"""What an executive would ask, and the SQL that answers."""
+
+
+OUTCOMES = ("received", "accepted", "duplicate", "quarantined", "redelivered")
+TOTALS = "SELECT " + ", ".join(f"sum({name}) AS {name}" for name in OUTCOMES) + " FROM ledger"
+COUNT_COMPLAINTS = "SELECT count(*) AS complaints FROM complaints"
+
+
+class Ledger(NamedTuple):
+    """What became of everything received, up to a commit."""
+
+    as_of_seq: int
+    received: int
+    accepted: int
+    duplicate: int
+    quarantined: int
+    redelivered: int
+
+
+class Answer(NamedTuple):
+    """One question, its SQL, and the rows as text, as of a commit."""
+
+    title: str
+    sql: str
+    as_of_seq: int
+    columns: list[str]
+    rows: list[list[str]]
+
+
+class Doors:
+    """A client of one home's doors, with keys of its own that end with it."""
+
+    def __init__(self, address: str, tokens: dict[str, str]) -> None:
+        self._tokens = tokens
+        self._client = httpx.Client(base_url=address, timeout=60.0)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    def send(self, channel: str, source: str, path: str, body: bytes, content_type: str) -> dict[str, Any]:
+        """POST; the answer's JSON. Goes on trying while the door says to come back."""
+        headers = {"Authorization": f"Bearer {self._tokens[source]}", "Content-Type": content_type}
+        for _ in range(50):
+            answer = self._client.post(f"/v1/{channel}/{path}", content=body, headers=headers)
+            if answer.status_code not in (429, 503):
+                break
+            time.sleep(float(answer.headers.get("Retry-After", "1")))
+        if answer.status_code != 202:
+            raise Unavailable("the door refused", hint=answer.text[:300], status=answer.status_code)
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def ask(self, sql: str) -> dict[str, Any]:
+        """The answer to one query, as an analyst gets it."""
+        headers = {"Authorization": f"Bearer {self._tokens['']}"}
+        answer = self._client.post("/v1/sql", json={"sql": sql}, headers=headers)
+        if answer.status_code != 200:
+            raise Unavailable("the query side refused", hint=answer.text[:300], status=answer.status_code)
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+@contextmanager
+def doors(settings: Settings, address: str, sources: Iterable[str]) -> Iterator[Doors]:
+    """Keys for these sources and for one analyst, revoked in the end; the token of "" asks."""
+    keys = Keys(open_control(sqlite_url(Home(settings.home).control)), SystemClock())
+    minted = {source: keys.create(source, CHANNELS, "ingest") for source in sources}
+    minted[""] = keys.create("demo", (), "analyst")
+    client = Doors(address, {source: each.token for source, each in minted.items()})
+    try:
+        _await_keys(client)
+        yield client
+    finally:
+        client.close()
+        for each in minted.values():
+            keys.revoke(each.key_id)
+
+
+def _await_keys(client: Doors) -> None:
+    """The doors read new keys every few seconds."""
+    for _ in range(60):
+        try:
+            client.ask("SELECT 1 AS one")
+            return
+        except Unavailable:
+            time.sleep(LOOK_S)
+
+
+def groups(day: Iterable[Sent]) -> Iterator[list[Sent]]:
+    """Batches of one source's JSON objects, in the order they were sent; what no batch can hold goes alone."""
+    waiting: dict[tuple[str, str], list[Sent]] = {}
+    for one in day:
+        if not _fits_batch(one):
+            yield [one]
+            continue
+        group = waiting.setdefault((one.channel, one.source), [])
+        group.append(one)
+        if len(group) == BATCH:
+            yield waiting.pop((one.channel, one.source))
+    yield from waiting.values()
+
+
+def _fits_batch(one: Sent) -> bool:
+    if one.content_type != "application/json" or b"\n" in one.payload:
+        return False
+    try:
+        return isinstance(json.loads(one.payload), dict)
+    except ValueError:
+        return False
+
+
+def stream(client: Doors, day: Iterable[Sent], told: Callable[[int, int], None]) -> Counter[str]:
+    """Send a day, several requests at once; `told` hears (sent, acknowledged) after each."""
+    counted: Counter[str] = Counter()
+
+    def send(group: list[Sent]) -> tuple[int, int]:
+        first = group[0]
+        if len(group) == 1:
+            client.send(first.channel, first.source, "events", first.payload, first.content_type)
+            return 1, 1
+        body = b"\n".join(one.payload for one in group)
+        answer = client.send(first.channel, first.source, "events:batch", body, NDJSON)
+        return len(group), sum(result["status"] == 202 for result in answer["results"])
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for sent, acknowledged in pool.map(send, groups(day)):
+            counted["batched" if sent > 1 else "single"] += sent
+            counted["sent"] += sent
+            counted["acknowledged"] += acknowledged
+            told(counted["sent"], counted["acknowledged"])
+    return counted
+
+
+def watch(client: Doors, before: Ledger, expected: int, told: Callable[[Ledger], None]) -> Ledger:
+    """Until everything acknowledged is in the ledger and in the curated table; `told` hears how far it is."""
+    until_s = time.monotonic() + WAIT_S
+    while time.monotonic() < until_s:
+        found = ledger(client)
+        told(found)
+        if found.received - before.received >= expected:
+            if client.ask(COUNT_COMPLAINTS)["as_of_seq"] >= found.as_of_seq:
+                return found
+        time.sleep(LOOK_S)
+    raise Unavailable("the day is not decided yet", hint="`beejan status` says what it waits for")
+
+
+def ledger(client: Doors) -> Ledger:
+    """The totals of the ledger so far."""
+    answer = client.ask(TOTALS)
+    (row,) = answer["rows"]
+    return Ledger(answer["as_of_seq"], *(int(row[name] or 0) for name in Ledger._fields[1:]))
+
+
+def answers(client: Doors) -> Iterator[Answer]:
+    """The questions of an executive, each with its SQL and what came back."""
+    for title, sql in QUESTIONS:
+        found = client.ask(sql)
+        rows = [[str(value) for value in row.values()] for row in found["rows"]]
+        yield Answer(title, sql, found["as_of_seq"], list(found["rows"][0]) if rows else [], rows)
