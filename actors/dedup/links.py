@@ -12,12 +12,7 @@ import pyarrow as pa
 
 from actors.dedup.candidates import candidates
 from actors.dedup.config import DedupConfig
-from actors.dedup.entries import (
-    TRAITS,
-    Traits,
-    id_keys,
-    traits,
-)
+from actors.dedup.entries import TRAITS, Traits, id_keys, traits
 from actors.dedup.memory import Memory
 
 Similarities = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.uint8]], npt.NDArray[np.float64]]
