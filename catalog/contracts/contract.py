@@ -114,7 +114,7 @@ class Contract:
             return _NOTHING
         try:
             found = self._strict.decode(body)
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeDecodeError):  # perhaps of a name that is not ours
             return self._leniently(body)
         except _UNREADABLE:
             return _NOTHING

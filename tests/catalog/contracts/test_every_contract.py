@@ -147,6 +147,8 @@ def test_names_that_may_hold_a_person_are_not_repeated(contract: Contract) -> No
     found = read(contract, {**sample(contract), **names})
     assert isinstance(found, Reading)
     assert found.extra == ("$.*",)
+    foreign = (json.dumps(sample(contract))[:-1] + ', "@@": "@@"}').encode().replace(b"@@", b"\xff")
+    assert judged(contract, foreign) == found, "bytes nobody reads are nobody's fault"
     many = read(contract, {**sample(contract), **{f"f{n}": 1 for n in range(LIMIT + 9)}})
     assert isinstance(many, Reading)
     assert len(many.extra) == LIMIT
