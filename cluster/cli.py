@@ -21,18 +21,19 @@ from rich.table import Table
 from catalog import failpoints
 from catalog.errors import BadInput, BeejanError, NotDurable, Permanent
 from catalog.log.port import Writer
-from cluster import settings as settings_module
+from cluster import doors_cli
+from cluster.console import FINDING, NOT_DURABLE, STOPPED, USAGE, AsJson, configured, show, table
 from cluster.settings import Settings
 from cluster.stop import Stop
 
-OK, FINDING, USAGE, NOT_DURABLE, STOPPED = 0, 1, 2, 3, 4
 APPEND_BYTES = 1 << 20
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 log_app = typer.Typer(no_args_is_help=True, help="The log.")
 app.add_typer(log_app, name="log")
-
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+app.add_typer(doors_cli.keys_app, name="keys")
+for command in (doors_cli.up, doors_cli.down, doors_cli.query, doors_cli.decide, doors_cli.demo):
+    app.command()(command)
 
 
 class RuntimeName(StrEnum):
@@ -62,13 +63,6 @@ def exit_code(error: BeejanError) -> int:
     if isinstance(error, NotDurable):
         return NOT_DURABLE
     return USAGE if isinstance(error, Permanent) else STOPPED
-
-
-def configured() -> Settings:
-    """The settings, with this process's failpoint armed."""
-    settings = settings_module.read()
-    failpoints.arm(settings.failpoint)
-    return settings
 
 
 @app.command()
@@ -160,7 +154,7 @@ def status(as_json: AsJson = False) -> None:
     head = stores.lake().head("structured.events")
     found = reader.status(stores.log, stores.plans, head, stores.clock.now_us())
     stopped = [halt._asdict() for halt in found.stopped]
-    _show(found._asdict() | {"actors": living(stores.home), "stopped": stopped}, as_json)
+    show(found._asdict() | {"actors": living(stores.home), "stopped": stopped}, as_json)
     if stopped:
         raise typer.Exit(STOPPED)
 
@@ -173,11 +167,11 @@ def ledger(as_json: AsJson = False) -> None:
 
     found = ledger_home(open_stores(configured()))
     if as_json:
-        _show(found._asdict(), as_json)
+        show(found._asdict(), as_json)
     else:
         columns = list(found.total)
         rows = [[name, *map(str, row.values())] for name, row in found.by_channel.items()]
-        _table(["channel", *columns], [*rows, ["total", *map(str, found.total.values())]])
+        table(["channel", *columns], [*rows, ["total", *map(str, found.total.values())]])
         Console().print("balanced" if found.balanced else "NOT balanced", f"at commit {found.commit_seq}")
     if not found.balanced:
         raise typer.Exit(FINDING)
@@ -190,7 +184,7 @@ def verify(as_json: AsJson = False) -> None:
     from cluster.wiring import open_stores
 
     report = verify_home(open_stores(configured()))
-    _show(report._asdict() | {"corrupt": [bad._asdict() for bad in report.corrupt]}, as_json)
+    show(report._asdict() | {"corrupt": [bad._asdict() for bad in report.corrupt]}, as_json)
     if not report.ok:
         raise typer.Exit(FINDING)
 
@@ -201,7 +195,7 @@ def redecide(as_json: AsJson = False) -> None:
     from cluster.checks import redecide_home
 
     found = redecide_home(configured())
-    _show(found._asdict(), as_json)
+    show(found._asdict(), as_json)
     if not found.ok:
         raise typer.Exit(FINDING)
 
@@ -233,7 +227,7 @@ async def _replay(settings: Settings, first: date, last: date, dry_run: bool, as
                 sent += len(envelopes)
         finally:
             await _close(writer)
-    _show({"files": len(found), "events": sum(file.frames for file in found), "sent": sent}, as_json)
+    show({"files": len(found), "events": sum(file.frames for file in found), "sent": sent}, as_json)
 
 
 @app.command()
@@ -245,7 +239,7 @@ def event(event_id: Annotated[str, typer.Argument(help="32 hex digits.")], as_js
     if len(event_id) != 32 or not set(event_id) <= set("0123456789abcdef"):
         raise BadInput("not an event id", hint="32 lower-case hex digits, as in the receipt")
     found = find_event(open_stores(configured()), event_id)
-    _show(found, as_json)
+    show(found, as_json)
     if found["state"] == "unknown":
         raise typer.Exit(FINDING)
 
@@ -256,7 +250,7 @@ def quarantine(segment: str, offset: int, as_json: AsJson = False) -> None:
     from cluster.checks import give_up
     from cluster.wiring import open_stores
 
-    _show(give_up(open_stores(configured()), segment, offset), as_json)
+    show(give_up(open_stores(configured()), segment, offset), as_json)
 
 
 @app.command(name="failpoints")
@@ -264,29 +258,10 @@ def list_failpoints(as_json: AsJson = False) -> None:
     """Where a process can be made to die, stop or fail, and what dying there leaves behind."""
     points = [point._asdict() for point in failpoints.REGISTRY.values()]
     if as_json:
-        _show([point | {"actions": list(failpoints.ACTIONS)} for point in points], as_json)
+        show([point | {"actions": list(failpoints.ACTIONS)} for point in points], as_json)
     else:
-        _table(["name", "step", "leaves"], [list(point.values()) for point in points])
-        _table(["action", "meaning"], [list(action) for action in failpoints.ACTIONS.items()])
-
-
-def _show(document: Any, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(document, default=str))
-    else:
-        _table(["", ""], [[name, _text(value)] for name, value in document.items()])
-
-
-def _text(value: Any) -> str:
-    shown = value if isinstance(value, str) else json.dumps(value, default=str)
-    return shown if len(shown) <= 2_000 else shown[:2_000] + " …"
-
-
-def _table(columns: list[str], rows: list[list[str]]) -> None:
-    table = Table(*columns, show_header=any(columns))
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+        table(["name", "step", "leaves"], [list(point.values()) for point in points])
+        table(["action", "meaning"], [list(action) for action in failpoints.ACTIONS.items()])
 
 
 if __name__ == "__main__":

@@ -214,3 +214,13 @@ def answers(client: Doors) -> Iterator[Answer]:
         found = client.ask(sql)
         rows = [[str(value) for value in row.values()] for row in found["rows"]]
         yield Answer(title, sql, found["as_of_seq"], list(found["rows"][0]) if rows else [], rows)
+
+
+def since(before: Ledger, now: Ledger) -> Ledger:
+    """What came in between."""
+    return Ledger(now.as_of_seq, *(new - old for old, new in zip(before[1:], now[1:], strict=True)))
+
+
+def simulated(seed: int, events: int, on: date) -> Iterator[Sent]:
+    """A simulated day at the operator."""
+    return day(seed, events, on)

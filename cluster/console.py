@@ -1,0 +1,48 @@
+"""What every command of the console shares: settings, exit codes, documents and tables."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from catalog import failpoints
+from cluster import settings as settings_module
+from cluster.settings import Settings
+
+OK, FINDING, USAGE, NOT_DURABLE, STOPPED = 0, 1, 2, 3, 4
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+def configured() -> Settings:
+    """The settings, with this process's failpoint armed."""
+    settings = settings_module.read()
+    failpoints.arm(settings.failpoint)
+    return settings
+
+
+def show(document: Any, as_json: bool) -> None:
+    """One JSON document for programs, a table of names and values for people."""
+    if as_json:
+        typer.echo(json.dumps(document, default=str))
+    else:
+        table(["", ""], [[name, _text(value)] for name, value in document.items()])
+
+
+def _text(value: Any) -> str:
+    shown = value if isinstance(value, str) else json.dumps(value, default=str)
+    return shown if len(shown) <= 2_000 else shown[:2_000] + " …"
+
+
+def table(columns: list[str], rows: list[list[str]]) -> None:
+    """A table for people."""
+    shown = Table(*columns, show_header=any(columns))
+    for row in rows:
+        shown.add_row(*row)
+    Console().print(shown)
+
+

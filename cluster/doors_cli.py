@@ -1,0 +1,229 @@
+"""Commands of the doors: up, down, keys, query, decide, and the demonstration day."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from catalog.errors import BadInput
+from cluster import up as background
+from cluster.console import AsJson, configured, show, table
+from cluster.settings import Settings
+from cluster.stop import Stop
+
+keys_app = typer.Typer(no_args_is_help=True, help="Keys of the doors.")
+
+
+class Form(StrEnum):
+    """How `query` prints its rows."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+class RoleName(StrEnum):
+    """What a key may do."""
+
+    INGEST = "ingest"
+    ANALYST = "analyst"
+    COMPLIANCE = "compliance"
+
+
+def up(
+    foreground: Annotated[bool, typer.Option("--foreground", help="Stay in this process.")] = False,
+) -> None:
+    """Start everything on this machine: Ray, the flow, the doors. `beejan down` stops it."""
+    settings = configured()
+    if foreground:
+        _hold(settings)
+        return
+    background.start(settings)
+    at = background.address(settings)
+    typer.echo(f"up at {at}\n  events     POST {at}/v1/CHANNEL/events\n  questions  POST {at}/v1/sql")
+    typer.echo("  keys       beejan keys create SOURCE --channel CHANNEL\n  stop       beejan down")
+
+
+def _hold(settings: Settings) -> None:
+    from cluster import rayed, serving
+
+    stopping = Stop()
+    stopping.listen()
+    with background.held(settings):
+        rayed.run(settings, False, stopping, stopping, serving.doors(settings))
+
+
+def down() -> None:
+    """Stop in order: the doors take nothing more, what is durable is decided, nothing is lost."""
+    typer.echo("stopped" if background.stop(configured()) else "was not up")
+
+
+def query(
+    sql: Annotated[str, typer.Argument(help="One SELECT in Trino's dialect over the served views.")],
+    form: Annotated[Form, typer.Option("--format")] = Form.TABLE,
+    rows: Annotated[int, typer.Option("--rows", help="At most so many rows.")] = 1_000,
+) -> None:
+    """Ask the tables of this home, as an analyst; needs nothing running."""
+    from cluster.query_side import open_engine
+    from serve_apps.query.answers import csv_of, rows_of
+    from serve_apps.query.engine.port import Limits
+
+    with closing(open_engine(configured())) as engine:
+        answer = engine.query(sql, (), "analyst", Limits(rows=rows))
+    if form is Form.JSON:
+        found = {"as_of_seq": answer.as_of_seq, "truncated": answer.truncated, "rows": rows_of(answer.table)}
+        show(found, True)
+    elif form is Form.CSV:
+        typer.echo(csv_of(answer.table).decode(), nl=False)
+    else:
+        table(answer.table.column_names, [[str(v) for v in row.values()] for row in rows_of(answer.table)])
+        typer.echo(f"as of commit {answer.as_of_seq}" + (", truncated" if answer.truncated else ""))
+
+
+def decide(
+    file: Annotated[Path, typer.Argument(help="JSON lines: id, channel, text, received_at, …")],
+    out: Annotated[Path, typer.Option("--out", help="Where the decisions go, one a line.")],
+) -> None:
+    """Decide texts with the rules in force and store nothing."""
+    from catalog.clock import SystemClock
+    from cluster.wiring import bundle_in_force, stages
+    from pipelines.decide import decisions
+
+    settings = configured()
+    pure = stages(settings.home, bundle_in_force(settings)).pure
+    try:
+        with file.open("rb") as lines, out.open("wb") as made:
+            for decision in decisions(lines, lambda b: pure(b, frozenset(), {}), SystemClock().now_us()):
+                made.write(decision + b"\n")
+    except OSError as error:
+        raise BadInput("a file cannot be opened", hint=str(error.strerror), file=str(error.filename)) from None
+
+
+@keys_app.command()
+def create(
+    source: Annotated[str, typer.Argument(help="Name of the producing system, or of who asks.")],
+    channel: Annotated[list[str] | None, typer.Option("--channel", help="A channel it may send to.")] = None,
+    role: Annotated[RoleName, typer.Option("--role")] = RoleName.INGEST,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key; its token is shown this once."""
+    show(_keys().create(source, channel or (), role.value)._asdict(), as_json)
+
+
+@keys_app.command()
+def rotate(
+    key_id: str,
+    grace_s: Annotated[float, typer.Option("--grace-s", help="How long the old token goes on.")] = 3_600.0,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new token for a key; the old one goes on for a while."""
+    show(_keys().rotate(key_id, grace_s)._asdict(), as_json)
+
+
+@keys_app.command()
+def revoke(key_id: str) -> None:
+    """End a key for ever."""
+    _keys().revoke(key_id)
+
+
+@keys_app.command(name="list")
+def list_keys(as_json: AsJson = False) -> None:
+    """Every key ever made; never a token."""
+    found = [key._asdict() for key in _keys().list()]
+    if as_json:
+        show(found, True)
+    else:
+        columns = ["key_id", "source", "role", "channels", "created_us", "expires_us", "revoked_us"]
+        table(columns, [[str(key[name]) for name in columns] for key in found])
+
+
+def _keys() -> Any:
+    from cluster.wiring import open_keys
+
+    return open_keys(configured())
+
+
+def demo(
+    events: Annotated[int, typer.Option("--events", help="Events of the simulated day.")] = 40_000,
+    stay: Annotated[bool, typer.Option("--stay", help="Leave everything up afterwards.")] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed is another day.")] = 1,
+    input_: Annotated[Path | None, typer.Option("--input", help="A CSV file of real texts instead.")] = None,
+    mapping: Annotated[Path | None, typer.Option("--mapping", help="What its columns mean.")] = None,
+) -> None:
+    """See it work: a day of complaints in through the doors, decided, and asked about."""
+    from cluster import demo as day
+
+    if (input_ is None) != (mapping is None):
+        raise BadInput("a file needs its mapping, and a mapping its file", hint="give both or none")
+    settings, console = configured(), Console()
+    began_s = time.monotonic()
+    was_up = background.pid(settings) is not None
+    background.start(settings)
+    console.print(f"up at {background.address(settings)} after {time.monotonic() - began_s:.0f} s")
+    try:
+        if input_ is not None and mapping is not None:
+            sent = list(day.read_file(input_, mapping))
+        else:
+            sent = list(day.simulated(seed, events, datetime.now(UTC).date() - timedelta(days=1)))
+        _play(settings, console, sent)
+        console.print(f"from start to answers: {time.monotonic() - began_s:.0f} s")
+    finally:
+        if stay or was_up:
+            at = background.address(settings)
+            console.print(f"still up at {at}: `beejan keys create`, `beejan query SQL`, `beejan down`")
+        else:
+            background.stop(settings)
+
+
+def _play(settings: Settings, console: Console, sent: list[Any]) -> None:
+    from cluster import demo as day
+
+    began_s, state = time.monotonic(), {"sent": 0, "acknowledged": 0}
+    with day.doors(settings, background.address(settings), {one.source for one in sent}) as client:
+        before = day.ledger(client)
+        with Live(console=console, auto_refresh=False, transient=not console.is_terminal) as live:
+
+            def told(total: int, acknowledged: int) -> None:
+                state.update(sent=total, acknowledged=acknowledged)
+                live.update(_progress(state, None, began_s), refresh=console.is_terminal)
+
+            counted = day.stream(client, sent, told)
+            after = day.watch(
+                client,
+                before,
+                counted["acknowledged"],
+                lambda found: live.update(
+                    _progress(state, day.since(before, found), began_s), refresh=console.is_terminal
+                ),
+            )
+        console.print(_progress(state, day.since(before, after), began_s))
+        share = counted["batched"] / max(1, counted["sent"])
+        console.print(f"{share:.1%} through events:batch, the rest one by one")
+        for answer in day.answers(client):
+            console.rule(answer.title)
+            console.print(answer.sql, style="dim", soft_wrap=True)
+            table(answer.columns, answer.rows)
+            console.print(f"as of commit {answer.as_of_seq}", style="dim")
+
+
+def _progress(state: dict[str, int], found: Any, began_s: float) -> Table:
+    shown = Table("sent", "acknowledged", "committed", "accepted", "duplicate", "quarantined", "redelivered", "lag", "seconds")
+    seconds = f"{time.monotonic() - began_s:.0f}"
+    if found is None:
+        shown.add_row(str(state["sent"]), str(state["acknowledged"]), *["…"] * 6, seconds)
+    else:
+        lag = state["acknowledged"] - found.received
+        outcomes = (found.received, found.accepted, found.duplicate, found.quarantined, found.redelivered)
+        shown.add_row(str(state["sent"]), str(state["acknowledged"]), *map(str, outcomes), str(lag), seconds)
+    return shown
