@@ -3,7 +3,7 @@
 A pattern is one or more phrases. Within a phrase `(a|b)` is a or b, `x?` and `(a|b)?` may be missing, and so
 may an apostrophe; upper and lower case are the same; a phrase is whole words. Between phrases ` .. ` is up
 to 15 and ` … ` up to 40 characters of one sentence. `^` and `$` at a pattern's ends are the text's ends.
-Marks other than `'@&%` stand for blanks. A phrase with any of `[]*+`, an end of the
+Marks other than `'@&%_<>` stand for blanks. A phrase with any of `[]*+`, an end of the
 text or a character outside ASCII in it is a regular expression over the text as it is, which costs more.
 """
 
@@ -22,7 +22,8 @@ _SENTENCE_END = re.compile(r"[.!?\n]")
 _EXPRESSION = re.compile(r"[][*+]|^\^|\$$")
 _FLAGS = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SOM_LEFTMOST
 _SPELLINGS = 5_000
-_IN_WORDS = b"@&%'"
+_IN_WORDS = b"@&%'_<>"
+"""So that neither the words of a handle nor a placeholder like <PHONE> are words of the text."""
 _FOLD = bytes(
     ord(chr(byte).lower()) if byte < 128 and chr(byte).isalnum() or byte in _IN_WORDS else 32
     for byte in range(256)
