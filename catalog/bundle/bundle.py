@@ -40,18 +40,23 @@ class Rule(Struct, frozen=True):
     weight: float = 0.0
 
 
-class PlaceName(Struct, frozen=True):
-    """One place and its spellings. A country has no region and no city, a region no city.
+class Spelling(Struct, frozen=True):
+    """One way to write a place. One that is also an ordinary word (`needs`) counts only with a `cue`:
 
-    `needs` says when a spelling that is also an ordinary word counts: `cue` after "in", "at", … or with
-    a capital letter inside a sentence, `both` only with a capital letter after such a word.
+    after "in", "at", … or with a capital letter inside a sentence; `both` needs the two together.
     """
+
+    text: str
+    needs: Literal["", "cue", "both"] = ""
+
+
+class PlaceName(Struct, frozen=True):
+    """One place and its spellings. A country has no region and no city, a region no city."""
 
     country: str
     region: str | None
     city: str | None
-    spellings: tuple[str, ...]
-    needs: Literal["", "cue", "both"] = ""
+    spellings: tuple[Spelling, ...]
 
 
 class Operator(Struct, frozen=True):

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from catalog.bundle.bundle import UNCLASSIFIED, Bundle, Category, Operator, PlaceName, Rule, Settings
-from catalog.bundle.patterns import BadPattern, Phrases
+from catalog.bundle.bundle import UNCLASSIFIED, Bundle, Category, Operator, PlaceName, Rule, Settings, Spelling
+from catalog.bundle.patterns import BadPattern, Phrases, folded
 from catalog.errors import BadInput
 
 TAXONOMY, RULES, PLACES = "taxonomy.toml", "rules.toml", "places.tsv"
@@ -31,7 +31,7 @@ def load(folder: Traversable, key_id: str) -> Bundle:
     bundle = Bundle(
         taxonomy=_typed(_toml(read, TAXONOMY).get("category"), tuple[Category, ...], TAXONOMY),
         rules=_rules(_toml(read, RULES)),
-        places=tuple(_place(line, n) for n, line in enumerate(read[PLACES].splitlines(), 1) if _is_row(line)),
+        places=_places(read[PLACES]),
         operators=_typed(_toml(read, OPERATORS).get("operator"), tuple[Operator, ...], OPERATORS),
         settings=_typed(_toml(read, SETTINGS), Settings, SETTINGS),
         key_id=key_id,
@@ -88,30 +88,41 @@ def _spelt_out(pattern: str, words: dict[str, str], rule: str) -> str:
     return pattern
 
 
-def _is_row(line: str) -> bool:
-    return bool(line.strip()) and not line.startswith("#")
-
-
-def _place(line: str, number: int) -> PlaceName:
-    """One line: country, region, city, further spellings by `|`, needs; tabs between, the end optional."""
-    fields = [field.strip() for field in line.split("\t")]
-    if not 3 <= len(fields) <= 5 or not fields[0]:
-        raise BadInput(
-            "a place needs country, region, city[, spellings[, needs]]", file=PLACES, line=number
+def _places(content: str) -> tuple[PlaceName, ...]:
+    rows = [
+        _row(line, number)
+        for number, line in enumerate(content.splitlines(), 1)
+        if line.strip() and not line.startswith("#")
+    ]
+    named_for_a_city = {(country, region) for country, region, city, _ in rows if city == region}
+    return tuple(
+        PlaceName(
+            country=country,
+            region=region or None,
+            city=city or None,
+            spellings=_spellings(
+                "" if not city and (country, region) in named_for_a_city else city or region, further
+            ),
         )
-    country, region, city, spellings, needs = [*fields, "", ""][:5]
-    name = city or region
-    return _typed(
-        {
-            "country": country,
-            "region": region or None,
-            "city": city or None,
-            "spellings": [s.strip() for s in (name, *spellings.split("|")) if s.strip()],
-            "needs": needs,
-        },
-        PlaceName,
-        f"{PLACES}:{number}",
+        for country, region, city, further in rows
     )
+
+
+def _row(line: str, number: int) -> tuple[str, str, str, str]:
+    fields = [field.strip() for field in line.split("\t")]
+    if not 2 <= len(fields) <= 4 or not fields[0]:
+        raise BadInput("a place is country, region, city and spellings", file=PLACES, line=number)
+    country, region, city, further = [*fields, "", ""][:4]
+    return country, region, city, further
+
+
+def _spellings(name: str, further: str) -> tuple[Spelling, ...]:
+    """The name and what is listed; a mark on the name itself replaces the unmarked one."""
+    found = {name: ""} if name else {}
+    for written in filter(None, map(str.strip, further.split("|"))):
+        text = written.rstrip("?")
+        found[text] = ("", "cue", "both")[len(written) - len(text)]
+    return _typed([{"text": text, "needs": needs} for text, needs in found.items()], tuple[Spelling, ...], PLACES)
 
 
 def _check_taxonomy(bundle: Bundle) -> None:
@@ -145,11 +156,12 @@ def _check_rules(bundle: Bundle) -> None:
 
 def _check_places(bundle: Bundle) -> None:
     regions = {(place.country, place.region) for place in bundle.places if place.city is None}
-    seen = set[str]()
+    seen = set[bytes]()
     for place in bundle.places:
+        name = place.city or place.region or place.country
         if (place.country, place.region) not in regions:
-            raise BadInput("a city's region has no line of its own", file=PLACES, place=place.spellings[0])
+            raise BadInput("a city's region has no line of its own", file=PLACES, place=name)
         for spelling in place.spellings:
-            if spelling.casefold() in seen:
-                raise BadInput("two places share a spelling", file=PLACES, place=spelling)
-            seen.add(spelling.casefold())
+            if (form := folded(spelling.text)) in seen:
+                raise BadInput("two places share a spelling", file=PLACES, place=spelling.text)
+            seen.add(form)

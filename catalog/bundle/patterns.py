@@ -3,7 +3,7 @@
 A pattern is one or more phrases. Within a phrase `(a|b)` is a or b, `x?` and `(a|b)?` may be missing, and so
 may an apostrophe; upper and lower case are the same; a phrase is whole words. Between phrases ` .. ` is up
 to 15 and ` … ` up to 40 characters of one sentence. `^` and `$` at a pattern's ends are the text's ends.
-Marks other than `'#@&%` stand for blanks. A phrase with any of `[]*+`, an end of the
+Marks other than `'@&%_<>` stand for blanks. A phrase with any of `[]*+`, an end of the
 text or a character outside ASCII in it is a regular expression over the text as it is, which costs more.
 """
 
@@ -22,7 +22,8 @@ _SENTENCE_END = re.compile(r"[.!?\n]")
 _EXPRESSION = re.compile(r"[][*+]|^\^|\$$")
 _FLAGS = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SOM_LEFTMOST
 _SPELLINGS = 5_000
-_IN_WORDS = b"#@&%'"
+_IN_WORDS = b"@&%'_<>"
+"""So that neither the words of a handle nor a placeholder like <PHONE> are words of the text."""
 _FOLD = bytes(
     ord(chr(byte).lower()) if (byte < 128 and chr(byte).isalnum()) or byte in _IN_WORDS else 32
     for byte in range(256)
@@ -59,7 +60,12 @@ class Phrases:
             first, *rest = _GAP.split(pattern)
             parts = [phrases.setdefault(part, len(phrases)) for part in (first, *rest[1::2])]
             self._by_last[parts[-1]].append((number, parts, [_GAPS[gap] for gap in rest[::2]]))
-        self._words = _Words(list(phrases), patterns)
+        try:
+            self._words = Words(list(phrases))
+        except BadPattern as bad:
+            phrase = list(phrases)[bad.number]
+            owner = next(n for n, pattern in enumerate(patterns) if phrase in _GAP.split(pattern)[::2])
+            raise BadPattern(owner, bad.why) from bad
 
     def find(self, text: str) -> list[Hit]:
         """The first place where each pattern is found, in order of the text."""
@@ -73,14 +79,15 @@ class Phrases:
         return sorted(found, key=lambda hit: (hit.start, hit.pattern))
 
 
-class _Words:
-    """The scanner: words as literals in a folded copy of the text, expressions in the text itself.
+class Words:
+    """Phrases found together: words as literals in a folded copy of the text, expressions in the text itself.
 
     Thousands of literals with a blank at either end compile in a second and are found in microseconds; as
     expressions with word boundaries they took a minute to compile.
     """
 
-    def __init__(self, phrases: Sequence[str], patterns: Sequence[str]) -> None:
+    def __init__(self, phrases: Sequence[str]) -> None:
+        """Raises BadPattern where one does not compile."""
         literals: dict[bytes, list[int]] = defaultdict(list)
         expressions: dict[bytes, list[int]] = defaultdict(list)
         for number, phrase in enumerate(phrases):
@@ -89,15 +96,15 @@ class _Words:
                     expressions[_expression(phrase)].append(number)
                 else:
                     for words in sorted(spellings(phrase)):
-                        literals[b" %b " % words.encode().translate(_FOLD)].append(number)
+                        literals[b" %b " % folded(words)].append(number)
             except ValueError as error:
-                raise BadPattern(_owner(phrase, patterns), str(error)) from error
+                raise BadPattern(number, str(error)) from error
         self._literals = _compiled([re.escape(literal) for literal in literals], flags=0)
         self._of_literal = [(len(literal) - 2, owners) for literal, owners in literals.items()]
         try:
             self._expressions = _compiled(list(expressions), flags=_FLAGS)
         except hyperscan.error as error:
-            raise BadPattern(_faulty(patterns), str(error)) from error
+            raise BadPattern(_faulty(phrases), str(error)) from error
         self._of_expression = list(expressions.values())
 
     def find(self, text: str) -> dict[int, list[Span]]:
@@ -121,6 +128,11 @@ class _Words:
             for phrase in self._of_expression[number]:
                 spans.setdefault(phrase, []).append((place(start), place(end)))
         return spans
+
+
+def folded(words: str) -> bytes:
+    """The form in which words are compared."""
+    return b" ".join(words.encode().translate(_FOLD).split())
 
 
 def _note(number: int, start: int, end: int, _flags: int, found: list[tuple[int, int, int]]) -> None:
@@ -190,15 +202,11 @@ def _alternatives(rest: str) -> tuple[set[str], str]:
     return found | sequence, rest
 
 
-def _owner(phrase: str, patterns: Sequence[str]) -> int:
-    return next(number for number, pattern in enumerate(patterns) if phrase in _GAP.split(pattern)[::2])
-
-
-def _faulty(patterns: Iterable[str]) -> int:
-    """The number of the first pattern with an expression that does not compile by itself, else 0."""
-    for number, pattern in enumerate(patterns):
+def _faulty(phrases: Iterable[str]) -> int:
+    """The number of the first expression that does not compile by itself, else 0."""
+    for number, phrase in enumerate(phrases):
         try:
-            _compiled([_expression(p) for p in _GAP.split(pattern)[::2] if _is_expression(p)], _FLAGS)
+            _compiled([_expression(phrase)] if _is_expression(phrase) else [], _FLAGS)
         except hyperscan.error:
             return number
     return 0
