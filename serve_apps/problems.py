@@ -29,8 +29,20 @@ def problem(
     return Response(msgspec.json.encode(body), status, headers, MEDIA_TYPE)
 
 
+class Refused(Exception):
+    """Ends a request with this answer, from however deep inside it."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__(answer.status_code)
+        self.answer = answer
+
+
 def install(app: FastAPI) -> None:
-    """Make what the web framework refuses by itself a problem too, without the values it would quote."""
+    """Answer `Refused`, and make what the web framework refuses by itself a problem without its values."""
+
+    async def said(_: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)
+        return error.answer
 
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -41,5 +53,6 @@ def install(app: FastAPI) -> None:
         where = ", ".join(".".join(str(part) for part in each["loc"]) for each in error.errors())
         return problem(400, "bad_request", "a parameter cannot be read", f"cannot be read: {where}")
 
+    app.add_exception_handler(Refused, said)
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(RequestValidationError, unreadable)

@@ -53,8 +53,7 @@ class DuckDb:
             raise Busy("all query processes are at work", hint="wait a moment and ask again") from None
         try:
             shown = self._snapshots()
-            ask = Ask(_moved(process, shown), sql, list(params), role, limits.rows, limits.bytes)
-            told = process.ask(ask, limits.seconds)
+            told = process.ask(Ask(_moved(process, shown), sql, list(params), role, *limits))
             process.shown = {name: each.location for name, each in shown.items()}
         finally:
             if process.spent:

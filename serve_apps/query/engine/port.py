@@ -19,9 +19,9 @@ class Limits(NamedTuple):
 
     rows: int = 1_000
     """Rows in the answer; more are cut off, and the answer says so."""
-    seconds: float = 10.0
     bytes: int = 64 << 20
     """Of the answer in memory."""
+    seconds: float = 10.0
 
 
 class Answer(NamedTuple):

@@ -42,7 +42,7 @@ class Process:
         with suppress(BrokenPipeError):
             write(self._stdin, setup)
 
-    def ask(self, ask: Ask, seconds: float) -> Told:
+    def ask(self, ask: Ask) -> Told:
         """Raises TooSlow, TooLarge or Unavailable where no answer came: the child is `spent` then."""
         self.spent = True
         if not self._ready:
@@ -54,8 +54,8 @@ class Process:
         except BrokenPipeError:
             raise Unavailable("the query process has ended", hint="ask again") from None
         told = self._receive(
-            seconds,
-            TooSlow("the query takes too long", hint="read fewer rows", seconds=int(seconds)),
+            ask.seconds,
+            TooSlow("the query takes too long", hint="read fewer rows", seconds=int(ask.seconds)),
             TooLarge("the query ended its process", hint="it may need too much memory: read fewer rows"),
         )
         self.spent = False

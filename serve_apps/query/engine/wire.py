@@ -27,6 +27,7 @@ class Ask(msgspec.Struct, frozen=True):
     role: Role
     rows: int
     bytes: int
+    seconds: float
 
 
 class Told(msgspec.Struct, frozen=True):

@@ -1,0 +1,177 @@
+"""The routes of the query door. Every answer says which commit it is as of."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple, Protocol
+
+import msgspec
+from fastapi import Depends, FastAPI, Header, Query, Request, Response
+
+from catalog.errors import BeejanError, Permanent, Transient
+from serve_apps.problems import Refused, install, problem
+from serve_apps.query import asked, cursor
+from serve_apps.query.answers import AS_OF, respond, rows
+from serve_apps.query.dictionary import dictionary
+from serve_apps.query.engine.port import Answer, Limits, QueryEngine, Role, Value
+from serve_apps.query.explain import explain
+
+MAX_BODY_BYTES = 256 << 10
+
+
+class Keys(Protocol):
+    """Who holds which key."""
+
+    def role_of(self, token: str) -> Role | None:
+        """The role of a key; None for one that is unknown, revoked, or not for asking."""
+        ...
+
+
+class Deps(NamedTuple):
+    """What the door is built from; `original` gives the payload stored at (segment, offset)."""
+
+    engine: QueryEngine
+    keys: Keys
+    original: Callable[[str, int], bytes]
+
+
+class Sql(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The body of POST /v1/sql: one SELECT in Trino's dialect over the served views."""
+
+    sql: str
+    parameters: list[Value] = []
+    limit: Annotated[int, msgspec.Meta(ge=1, le=asked.MOST_ROWS)] = 1_000
+
+
+def create_api(deps: Deps) -> FastAPI:
+    """The door over an engine; the same application with or without Ray."""
+    app = FastAPI(title="Beejan complaints: questions", version="1")
+    app.state.deps = deps
+    install(app)
+    app.add_exception_handler(BeejanError, _failed)
+    for path, route in ROUTES.items():
+        app.add_api_route(path, route, response_model=None)
+    schema = msgspec.json.schema_components([Sql])[1]["Sql"]
+    body = {"required": True, "content": {"application/json": {"schema": schema}}}
+    extra = {"requestBody": body}
+    app.add_api_route("/v1/sql", sql, methods=["POST"], openapi_extra=extra, response_model=None)
+    return app
+
+
+def asker(request: Request) -> tuple[Deps, Role]:
+    """What the door holds, and the caller's role. Raises Refused (401)."""
+    deps: Deps = request.app.state.deps
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    role = deps.keys.role_of(token.strip()) if scheme.lower() == "bearer" else None
+    if role is None:
+        hint, headers = "send Authorization: Bearer KEY", {"WWW-Authenticate": "Bearer"}
+        raise Refused(problem(401, "no_key", "a key for asking is needed", hint=hint, headers=headers))
+    return deps, role
+
+
+Asker = Annotated[tuple[Deps, Role], Depends(asker)]
+Accept = Annotated[str, Header()]
+
+
+def complaints(who: Asker, given: Annotated[asked.Complaints, Query()], accept: Accept = "*/*") -> Response:
+    """Complaints, newest first, page by page: `next` goes into `cursor`."""
+    filters = cursor.digest(given.filters())
+    after = None if given.cursor is None else cursor.decode(given.cursor, filters)
+    answer = _ask(who, given.query(after), given.limit)
+    if after is not None:
+        answer = answer._replace(as_of_seq=min(answer.as_of_seq, after.as_of_seq))
+    if not answer.truncated:
+        return respond(answer, accept)
+    last = answer.table.slice(answer.table.num_rows - 1).to_pylist()[0]
+    return respond(answer, accept, cursor.encode(given.cursor_after(last, answer.as_of_seq, filters)))
+
+
+def complaint(who: Asker, event_id: str, original: bool = False) -> Response:
+    """One event, whatever became of it, and its decision in words; `original` for compliance only."""
+    if original and who[1] != "compliance":
+        raise Refused(problem(403, "role_forbidden", "this key may not see original text"))
+    answer = _ask(who, asked.Query(asked.EVENT, [event_id]), 1)
+    if not answer.table.num_rows:
+        detail = f"none up to commit {answer.as_of_seq}"
+        raise Refused(problem(404, "not_found", "no such event is committed", detail, "it may be pending"))
+    event = rows(answer.table)[0]
+    cluster, seq = None, answer.as_of_seq
+    if event["resolved_cluster"]:
+        found = _ask(who, asked.Query(asked.CLUSTER, [event["resolved_cluster"]]), 1)
+        cluster, seq = next(iter(rows(found.table)), None), min(seq, found.as_of_seq)
+    body = {"as_of_seq": seq, "event": event, "explanation": explain(event, cluster), "cluster": cluster}
+    if original:
+        body |= _original(who[0].original(event["segment"], event["segment_offset"]))
+    headers = {AS_OF: str(seq), "Cache-Control": "no-store"}
+    return Response(msgspec.json.encode(body), headers=headers, media_type="application/json")
+
+
+def clusters(who: Asker, given: Annotated[asked.Clusters, Query()], accept: Accept = "*/*") -> Response:
+    """Complaints that belong together, the largest clusters first."""
+    return respond(_ask(who, given.query(), given.limit), accept)
+
+
+def kpis(who: Asker, given: Annotated[asked.Kpis, Query()], accept: Accept = "*/*") -> Response:
+    """Complaints by day, channel, region and category."""
+    return respond(_ask(who, given.query(), given.limit), accept)
+
+
+def ledger(who: Asker, accept: Accept = "*/*") -> Response:
+    """What became of everything received, by channel."""
+    return respond(_ask(who, asked.LEDGER, asked.MOST_ROWS), accept)
+
+
+def words(who: Asker) -> Response:
+    """The data dictionary: views, columns, reasons."""
+    return Response(msgspec.json.encode(dictionary(who[1])), media_type="application/json")
+
+
+async def sql_body(request: Request) -> Sql:
+    """The body, counted while it comes in. Raises Refused."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BODY_BYTES:
+            raise Refused(problem(413, "body_too_large", "the body is too large", hint="a query is short"))
+    try:
+        return msgspec.json.decode(body, type=Sql)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise Refused(
+            problem(400, "bad_request", "the body cannot be read", hint='{"sql": …, "parameters": […]}')
+        ) from None
+
+
+def sql(who: Asker, body: Annotated[Sql, Depends(sql_body)], accept: Accept = "*/*") -> Response:
+    """One SELECT in Trino's dialect over the served views; `?` stand for the parameters."""
+    return respond(_ask(who, asked.Query(body.sql, body.parameters), body.limit), accept)
+
+
+ROUTES: dict[str, Callable[..., Response]] = {
+    "/v1/complaints": complaints,
+    "/v1/complaints/{event_id}": complaint,
+    "/v1/clusters": clusters,
+    "/v1/kpis/daily": kpis,
+    "/v1/ledger": ledger,
+    "/v1/dictionary": words,
+}
+
+
+def _ask(who: tuple[Deps, Role], query: asked.Query, limit: int) -> Answer:
+    deps, role = who
+    return deps.engine.query(query.sql, query.params, role, Limits(rows=limit))
+
+
+def _original(payload: bytes) -> dict[str, str]:
+    try:
+        return {"original": payload.decode()}
+    except UnicodeDecodeError:
+        return {"original_base64": base64.b64encode(payload).decode()}
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    assert isinstance(error, BeejanError)
+    facts = " ".join(f"{name}: {value}" for name, value in error.fields.items())
+    headers: dict[str, Any] = {"Retry-After": "1"} if isinstance(error, Transient) else {}
+    status = 503 if isinstance(error, Transient) else 400 if isinstance(error, Permanent) else 500
+    return problem(status, error.code, error.message, facts, error.hint, headers)

@@ -1,0 +1,152 @@
+"""What can be asked without writing SQL: parameters of a URL, and the query each set of them becomes."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any, ClassVar, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from catalog.clock import EPOCH, to_datetime
+from serve_apps.query.cursor import Cursor
+from serve_apps.query.engine.port import Value
+
+MOST_ROWS = 10_000
+_AT = "coalesce(event_time, received_at)"
+
+
+class Query(NamedTuple):
+    """SQL in Trino's dialect, and its parameters."""
+
+    sql: str
+    params: list[Value]
+
+
+class _Asked(BaseModel):
+    """Parameters that are filters, each a condition with one mark; others are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+    conditions: ClassVar[dict[str, str]] = {}
+
+    limit: int = Field(100, ge=1, le=MOST_ROWS, description="rows in the answer")
+
+    def filters(self) -> dict[str, Any]:
+        """Those given, by name."""
+        given = self.model_dump(include=set(self.conditions), exclude_none=True)
+        return {name: each.isoformat() if isinstance(each, date) else each for name, each in given.items()}
+
+    def where(self) -> Query:
+        """The condition they make together."""
+        filters = self.filters()
+        return Query(
+            " AND ".join(["true", *(self.conditions[name] for name in filters)]), [*filters.values()]
+        )
+
+
+class _Days(_Asked):
+    since: date | None = Field(None, alias="from", description="first date")
+    until: date | None = Field(None, alias="to", description="last date")
+
+
+class Complaints(_Days):
+    """GET /v1/complaints."""
+
+    conditions = {
+        "since": "event_date >= CAST(? AS date)",
+        "until": "event_date <= CAST(? AS date)",
+        "q": "strpos(lower(redacted_text), lower(?)) > 0",
+    } | {
+        name: f"{name} = ?"
+        for name in ("channel", "region", "city", "l1", "l2", "disposition", "cluster_id", "is_complaint")
+    }
+
+    channel: str | None = None
+    region: str | None = None
+    city: str | None = None
+    l1: str | None = None
+    l2: str | None = None
+    disposition: str | None = None
+    cluster_id: str | None = None
+    is_complaint: bool | None = None
+    q: str | None = Field(None, min_length=1, max_length=200, description="part of the redacted text")
+    cursor: str | None = Field(None, max_length=500, description="`next` of the page before")
+
+    def query(self, after: Cursor | None) -> Query:
+        """A page, newest first; rows without a readable event time stand where they were received."""
+        condition, params = self.where()
+        if after is not None:
+            when = to_datetime(after.time_us).isoformat(" ", "microseconds")
+            at = "CAST(? AS timestamp(6) with time zone)"
+            condition += f" AND plan <= ? AND ({_AT} < {at} OR ({_AT} = {at} AND event_id > ?))"
+            params += [after.as_of_seq, when, when, after.event_id]
+        return Query(f"SELECT * FROM complaints WHERE {condition} ORDER BY {_AT} DESC, event_id", params)
+
+    def cursor_after(self, row: dict[str, Any], as_of_seq: int, filters: str) -> Cursor:
+        """Where the page that ends with this row goes on."""
+        at: datetime = row["event_time"] or row["received_at"]
+        return Cursor((at - EPOCH) // timedelta(microseconds=1), row["event_id"], as_of_seq, filters)
+
+
+class Clusters(_Days):
+    """GET /v1/clusters: a cluster is in a span of days when one of its members may be."""
+
+    conditions = {
+        "since": "CAST(last_event_time AS date) >= CAST(? AS date)",
+        "until": "CAST(first_event_time AS date) <= CAST(? AS date)",
+        "region": "region = ?",
+        "l2": "l2 = ?",
+        "members": "members >= ?",
+    }
+
+    region: str | None = None
+    l2: str | None = None
+    members: int | None = Field(None, ge=2, description="at least so many")
+
+    def query(self) -> Query:
+        """The largest first."""
+        condition, params = self.where()
+        return Query(f"SELECT * FROM clusters WHERE {condition} ORDER BY members DESC, cluster_id", params)
+
+
+class Kpis(_Days):
+    """GET /v1/kpis/daily."""
+
+    conditions = {
+        "since": "local_date >= CAST(? AS date)",
+        "until": "local_date <= CAST(? AS date)",
+        "channel": "channel = ?",
+        "region": "region = ?",
+        "l1": "l1 = ?",
+        "l2": "l2 = ?",
+    }
+
+    limit: int = Field(1_000, ge=1, le=MOST_ROWS, description="rows in the answer")
+    channel: str | None = None
+    region: str | None = None
+    l1: str | None = None
+    l2: str | None = None
+
+    def query(self) -> Query:
+        """The newest day first."""
+        condition, params = self.where()
+        order = "local_date DESC, channel, region, l1, l2"
+        return Query(f"SELECT * FROM kpi_daily WHERE {condition} ORDER BY {order}", params)
+
+
+LEDGER = Query(
+    "SELECT channel, "
+    + ", ".join(
+        f"CAST(sum({outcome}) AS bigint) AS {outcome}"
+        for outcome in ("received", "accepted", "duplicate", "quarantined", "redelivered")
+    )
+    + ", sum(received) = sum(accepted + duplicate + quarantined + redelivered) AS is_balanced "
+    "FROM ledger GROUP BY channel ORDER BY channel",
+    [],
+)
+"""GET /v1/ledger: what became of everything received, by channel."""
+
+EVENT = (
+    "SELECT e.*, c.cluster_id AS resolved_cluster, c.is_representative "
+    "FROM events AS e LEFT JOIN complaints AS c ON c.event_id = e.event_id WHERE e.event_id = ?"
+)
+CLUSTER = "SELECT * FROM clusters WHERE cluster_id = ?"
