@@ -24,7 +24,7 @@ from starlette.routing import Route, Router
 from catalog.clock import SystemClock
 from catalog.control.keys import KeyCache, Keys
 from catalog.control.schema import open_control, sqlite_url
-from catalog.log.local import LocalLog
+from catalog.log.local import LocalLog, WriterConfig
 from serve_apps.ingest.api import create_api
 from serve_apps.ingest.deps import Deps, Limits
 
@@ -45,7 +45,7 @@ def serve(listening: socket.socket, root: Path | None) -> None:
         clock = SystemClock()
         keys = KeyCache(Keys(open_control(sqlite_url(root / "control.db")), clock).stored, clock, 5.0)
         limits = Limits(source_rate=1e9, source_burst=1e9)
-        writer: Any = LocalLog(root / "log", clock).writer()
+        writer: Any = LocalLog(root / "log", clock).writer(WriterConfig(64 << 20, 60.0, 0))
         unasked: Any = nothing
         app = create_api(Deps(writer, keys, clock, lambda: "b", unasked, lambda: None, unasked, limits))
     uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False)).run(sockets=[listening])
@@ -101,15 +101,14 @@ async def measure(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--singles", type=int, default=20_000)
-    parser.add_argument("--batches", type=int, default=200)
+    parser.add_argument("--singles", type=int, default=20_000, help="and as many events in batches, times 5")
     parser.add_argument("--home", type=Path, help="folder on a disk, for the log")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.home) as folder:
         root = Path(folder)
         keys = Keys(open_control(sqlite_url(root / "control.db")), SystemClock())
         key, rates = keys.create("bench", ["sms"], "ingest").token, dict[str, float]()
-        bodies = [b"\n".join(events(10**9 + n * BATCH, BATCH)) for n in range(given.batches)]
+        bodies = [b"\n".join(events(10**9 + n * BATCH, BATCH)) for n in range(given.singles // 100)]
         one = [request("/v1/sms/events", "json", key, body) for body in events(0, given.singles)]
         many = [request("/v1/sms/events:batch", "x-ndjson", key, body) for body in bodies]
         for name, home in (("noop", None), ("door", root)):

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-Headers = tuple[tuple[str, str], ...]
-
 
 class Asked(NamedTuple):
-    """A request as it came in; header names are lower-case."""
+    """A request as it came in; `target` is its path with the query string."""
 
     method: str
-    path: str
-    query_string: str
-    headers: Headers
-    body: bytes
+    target: str
+    headers: list[tuple[str, str]]
+    body: bytes = b""
 
 
 class Answered(NamedTuple):
     """What to send back as it stands."""
 
     status: int
-    headers: Headers
+    headers: list[tuple[str, str]]
     body: bytes

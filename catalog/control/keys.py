@@ -23,6 +23,7 @@ from catalog.control import schema
 from catalog.errors import BadInput, BeejanError
 
 Role = Literal["ingest", "analyst", "compliance"]
+AskingRole = Literal["analyst", "compliance"]
 ROLES: tuple[Role, ...] = get_args(Role)
 SOURCE_LENGTH = 200
 _CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -189,6 +190,11 @@ class KeyCache:
         if stored is None or not is_same or prefix != _PREFIX or not stored.key.is_valid(now_us):
             return None
         return stored.key
+
+    def role_of(self, token: str) -> AskingRole | None:
+        """As whom the holder of a token may ask; None also for a key that only sends."""
+        key = self.verify(token, self._clock.now_us())
+        return None if key is None or key.role == "ingest" else key.role
 
 
 _NOBODY = "0" * 64

@@ -62,11 +62,10 @@ class Asking:
         limits = self._deps.limits
         with self._door.room.lease() as take:
             body = await read_body(request, limits.query_bytes, limits.inflated_ratio, take)
-            headers = tuple(
-                (name, value) for name, value in request.headers.items() if name not in _OF_ONE_CONNECTION
-            )
+            headers = [each for each in request.headers.items() if each[0] not in _OF_ONE_CONNECTION]
             query_string = request.scope["query_string"].decode("latin-1")
-            asked = Asked(request.method, quote(request.scope["path"]), query_string, headers, body)
+            target = quote(request.scope["path"]) + (f"?{query_string}" if query_string else "")
+            asked = Asked(request.method, target, headers, body)
             async with self._bounded():
                 answered = await self._deps.query(asked)
         response = Response(answered.body, answered.status)

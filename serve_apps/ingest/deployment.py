@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -26,6 +27,7 @@ OPTIONS: dict[str, Any] = {
     "graceful_shutdown_timeout_s": 20.0,
     "health_check_period_s": 5.0,
     "health_check_timeout_s": 30.0,
+    "logging_config": {"enable_access_log": False},
 }
 
 
@@ -60,10 +62,10 @@ def passing(deployment: str, app: str) -> Callable[[Asked], Awaitable[Answered]]
     async def query(asked: Asked) -> Answered:
         nonlocal handle
         try:
-            if handle is None:
-                handle = serve.get_deployment_handle(deployment, app)
+            if handle is None:  # asks Serve, beside the event loop
+                handle = await asyncio.to_thread(serve.get_deployment_handle, deployment, app)
             answered: Answered = await handle.answer.remote(asked)
-        except (RayError, RayServeException) as error:
+        except (KeyError, RayError, RayServeException) as error:  # KeyError: no such deployment (yet)
             kind = type(error).__name__
             raise Unavailable("the query side does not answer", hint="is it running?", kind=kind) from None
         return answered

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from catalog.control import schema
-from catalog.control.keys import KeyCache, Keys, StoredKey
+from catalog.control.keys import ROLES, KeyCache, Keys, StoredKey
 from catalog.control.schema import open_control, sqlite_url
 from catalog.errors import BadInput, Unavailable
 
@@ -51,6 +51,14 @@ def test_a_token_opens_what_its_key_names(keys: Keys, clock: Clock) -> None:
         "ingest",
     )
     assert made.token.startswith(f"bjn_{made.key_id}_")
+
+
+def test_who_may_ask_is_told_by_role(keys: Keys, clock: Clock) -> None:
+    tokens = {role: keys.create("desk", ["sms"], role).token for role in ROLES}
+    cache = cache_of(keys, clock)
+    found = {role: cache.role_of(token) for role, token in tokens.items()}
+    assert found == {"ingest": None, "analyst": "analyst", "compliance": "compliance"}
+    assert cache.role_of("bjn_0_0") is None
 
 
 def test_a_secret_is_nowhere_but_in_its_token(keys: Keys, tmp_path: Path) -> None:

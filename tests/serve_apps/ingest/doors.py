@@ -29,7 +29,7 @@ async def unknown(_: str) -> Committed | None:
 
 
 async def silent(asked: Asked) -> Answered:
-    return Answered(200, (("content-type", "text/plain"),), asked.path.encode())
+    return Answered(200, [("content-type", "text/plain")], asked.target.encode())
 
 
 def token(
@@ -47,7 +47,9 @@ def deps(root: Path, limits: Limits | None = None, **changes: Any) -> Deps:
     cache = KeyCache(keys.stored, clock, 0.0)
     cache.refresh_if_old()
     given = Deps(
-        writer=LocalLog(root / "log", clock).writer(WriterConfig(min_free_bytes=0)),
+        writer=LocalLog(root / "log", clock).writer(
+            WriterConfig(segment_bytes=1 << 20, segment_age_s=60.0, min_free_bytes=0)
+        ),
         keys=cache,
         clock=clock,
         bundle=lambda: BUNDLE,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ray import cloudpickle
 from ray.exceptions import RayActorError
+from ray.serve.exceptions import BackPressureError
 
 from catalog.errors import NotDurable, Unavailable
 from serve_apps.ingest import deployment
@@ -15,7 +16,7 @@ from serve_apps.ingest.deployment import OPTIONS, Replica, ingest, passing
 from serve_apps.passing import Answered, Asked
 from tests.serve_apps.ingest.doors import client, deps, token
 
-ASKED = Asked("GET", "/v1/ledger", "", (), b"")
+ASKED = Asked("GET", "/v1/ledger", [])
 
 
 def test_a_replica_builds_its_own_door(tmp_path: Path) -> None:
@@ -56,20 +57,27 @@ class Handle:
     async def remote(self, asked: Asked) -> Answered:
         if self._failure is not None:
             raise self._failure
-        return Answered(200, (), asked.path.encode())
+        return Answered(200, [], asked.target.encode())
 
 
-@pytest.mark.parametrize("failure", [None, RayActorError()])
+@pytest.mark.parametrize("failure", [None, RayActorError(), BackPressureError(1, 1)])
 def test_a_query_side_that_is_gone_is_unavailable(monkeypatch: Any, failure: Exception | None) -> None:
     monkeypatch.setattr(deployment.serve, "get_deployment_handle", lambda *_: Handle(failure))
-    query = passing("query", "query")
     if failure is None:
-        assert asyncio.run(_ask(query)) == Answered(200, (), b"/v1/ledger")
+        assert asyncio.run(ask()) == Answered(200, [], b"/v1/ledger")
     else:
         with pytest.raises(Unavailable):
-            asyncio.run(_ask(query))
+            asyncio.run(ask())
 
 
-async def _ask(query: Any) -> Answered:
-    found: Answered = await query(ASKED)
-    return found
+def test_a_query_side_that_never_was_is_unavailable(monkeypatch: Any) -> None:
+    def missing(*_: str) -> None:
+        raise KeyError("query")
+
+    monkeypatch.setattr(deployment.serve, "get_deployment_handle", missing)
+    with pytest.raises(Unavailable):
+        asyncio.run(ask())
+
+
+async def ask() -> Answered:
+    return await passing("query", "query")(ASKED)
