@@ -48,6 +48,15 @@ class History:
                 offset=start,
             ) from None
 
+    def payload(self, segment: str, offset: int) -> bytes:
+        """The payload of one frame, as it was received. Raises CorruptFrame when it cannot be read."""
+        found = self._read(segment, offset, offset + 1, frozenset())
+        if len(found) != 1 or found[0].envelope is None:
+            raise CorruptFrame(
+                "a frame cannot be read", hint="run `beejan verify`", segment=segment, offset=offset
+            )
+        return found[0].envelope.payload
+
     def remains(self, segment: str, offset: int) -> bytes:
         """The bytes left of a frame nobody can read."""
         try:

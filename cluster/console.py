@@ -44,5 +44,3 @@ def table(columns: list[str], rows: list[list[str]]) -> None:
     for row in rows:
         shown.add_row(*row)
     Console().print(shown)
-
-

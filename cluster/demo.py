@@ -8,24 +8,25 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
 
-from catalog.clock import SystemClock
 from catalog.contracts.registry import CHANNELS
-from catalog.control.keys import Keys
-from catalog.control.schema import open_control, sqlite_url
 from catalog.errors import Unavailable
-from cluster.home import Home
 from cluster.settings import Settings
-from pipelines.simulator.sent import Sent
+from cluster.wiring import open_keys
+from pipelines import mapping
+from pipelines.simulator.day import day
 
 BATCH = 500
 AT_ONCE = 4
 LOOK_S = 0.5
 WAIT_S = 300.0
-NDJSON = "application/x-ndjson"
+NDJSON, JSON = "application/x-ndjson", "application/json"
+PLAIN = "plain/1"
 
 QUESTIONS: tuple[tuple[str, str], ...] = (
     (
@@ -83,6 +84,16 @@ class Answer(NamedTuple):
     rows: list[list[str]]
 
 
+class Post(NamedTuple):
+    """One payload to send; under another contract than the channel's when it names one."""
+
+    channel: str
+    source: str
+    payload: bytes
+    content_type: str
+    contract: str = ""
+
+
 class Doors:
     """A client of one home's doors, with keys of its own that end with it."""
 
@@ -94,11 +105,14 @@ class Doors:
         """Let go of the connections."""
         self._client.close()
 
-    def send(self, channel: str, source: str, path: str, body: bytes, content_type: str) -> dict[str, Any]:
-        """POST; the answer's JSON. Goes on trying while the door says to come back."""
-        headers = {"Authorization": f"Bearer {self._tokens[source]}", "Content-Type": content_type}
+    def send(self, first: Post, path: str, body: bytes, content_type: str) -> dict[str, Any]:
+        """POST as the first of the posts in it says; the answer's JSON. Tries again while told to come back."""
+        headers = {"Authorization": f"Bearer {self._tokens[first.source]}", "Content-Type": content_type}
+        under = {"contract": first.contract} if first.contract else {}
         for _ in range(50):
-            answer = self._client.post(f"/v1/{channel}/{path}", content=body, headers=headers)
+            answer = self._client.post(
+                f"/v1/{first.channel}/{path}", content=body, headers=headers, params=under
+            )
             if answer.status_code not in (429, 503):
                 break
             time.sleep(float(answer.headers.get("Retry-After", "1")))
@@ -120,7 +134,7 @@ class Doors:
 @contextmanager
 def doors(settings: Settings, address: str, sources: Iterable[str]) -> Iterator[Doors]:
     """Keys for these sources and for one analyst, revoked in the end; the token of "" asks."""
-    keys = Keys(open_control(sqlite_url(Home(settings.home).control)), SystemClock())
+    keys = open_keys(settings)
     minted = {source: keys.create(source, CHANNELS, "ingest") for source in sources}
     minted[""] = keys.create("demo", (), "analyst")
     client = Doors(address, {source: each.token for source, each in minted.items()})
@@ -143,9 +157,9 @@ def _await_keys(client: Doors) -> None:
             time.sleep(LOOK_S)
 
 
-def groups(day: Iterable[Sent]) -> Iterator[list[Sent]]:
-    """Batches of one source's JSON objects, in the order they were sent; what no batch can hold goes alone."""
-    waiting: dict[tuple[str, str], list[Sent]] = {}
+def groups(day: Iterable[Post]) -> Iterator[list[Post]]:
+    """Batches of one source's JSON objects, in their order; what no batch can hold goes alone."""
+    waiting: dict[tuple[str, str], list[Post]] = {}
     for one in day:
         if not _fits_batch(one):
             yield [one]
@@ -157,7 +171,7 @@ def groups(day: Iterable[Sent]) -> Iterator[list[Sent]]:
     yield from waiting.values()
 
 
-def _fits_batch(one: Sent) -> bool:
+def _fits_batch(one: Post) -> bool:
     if one.content_type != "application/json" or b"\n" in one.payload:
         return False
     try:
@@ -166,17 +180,17 @@ def _fits_batch(one: Sent) -> bool:
         return False
 
 
-def stream(client: Doors, day: Iterable[Sent], told: Callable[[int, int], None]) -> Counter[str]:
+def stream(client: Doors, day: Iterable[Post], told: Callable[[int, int], None]) -> Counter[str]:
     """Send a day, several requests at once; `told` hears (sent, acknowledged) after each."""
     counted: Counter[str] = Counter()
 
-    def send(group: list[Sent]) -> tuple[int, int]:
+    def send(group: list[Post]) -> tuple[int, int]:
         first = group[0]
         if len(group) == 1:
-            client.send(first.channel, first.source, "events", first.payload, first.content_type)
+            client.send(first, "events", first.payload, first.content_type)
             return 1, 1
         body = b"\n".join(one.payload for one in group)
-        answer = client.send(first.channel, first.source, "events:batch", body, NDJSON)
+        answer = client.send(first, "events:batch", body, NDJSON)
         return len(group), sum(result["status"] == 202 for result in answer["results"])
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -194,9 +208,9 @@ def watch(client: Doors, before: Ledger, expected: int, told: Callable[[Ledger],
     while time.monotonic() < until_s:
         found = ledger(client)
         told(found)
-        if found.received - before.received >= expected:
-            if client.ask(COUNT_COMPLAINTS)["as_of_seq"] >= found.as_of_seq:
-                return found
+        is_decided = found.received - before.received >= expected
+        if is_decided and client.ask(COUNT_COMPLAINTS)["as_of_seq"] >= found.as_of_seq:
+            return found
         time.sleep(LOOK_S)
     raise Unavailable("the day is not decided yet", hint="`beejan status` says what it waits for")
 
@@ -221,6 +235,15 @@ def since(before: Ledger, now: Ledger) -> Ledger:
     return Ledger(now.as_of_seq, *(new - old for old, new in zip(before[1:], now[1:], strict=True)))
 
 
-def simulated(seed: int, events: int, on: date) -> Iterator[Sent]:
+def simulated(seed: int, events: int, on: date) -> Iterator[Post]:
     """A simulated day at the operator."""
-    return day(seed, events, on)
+    for one in day(seed, events, on):
+        yield Post(one.channel, one.source, one.payload, one.content_type)
+
+
+def posts(file: Path, meaning: Path) -> tuple[list[Post], list[mapping.Record]]:
+    """What a file's records are sent as, and the records that cannot be sent."""
+    means = mapping.load(meaning)
+    found = list(mapping.records(file, means))
+    sent = [Post(means.channel, means.source, one.payload, JSON, PLAIN) for one in found if one.payload]
+    return sent, [one for one in found if one.payload is None]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -76,16 +74,16 @@ def query(
 ) -> None:
     """Ask the tables of this home, as an analyst; needs nothing running."""
     from cluster.query_side import open_engine
-    from serve_apps.query.answers import csv_of, rows_of
+    from serve_apps.query.answers import CSV, FORMATS, JSON
+    from serve_apps.query.answers import rows as rows_of
     from serve_apps.query.engine.port import Limits
 
     with closing(open_engine(configured())) as engine:
         answer = engine.query(sql, (), "analyst", Limits(rows=rows))
     if form is Form.JSON:
-        found = {"as_of_seq": answer.as_of_seq, "truncated": answer.truncated, "rows": rows_of(answer.table)}
-        show(found, True)
+        typer.echo(FORMATS[JSON](answer, None).decode())
     elif form is Form.CSV:
-        typer.echo(csv_of(answer.table).decode(), nl=False)
+        typer.echo(FORMATS[CSV](answer, None).decode(), nl=False)
     else:
         table(answer.table.column_names, [[str(v) for v in row.values()] for row in rows_of(answer.table)])
         typer.echo(f"as of commit {answer.as_of_seq}" + (", truncated" if answer.truncated else ""))
@@ -107,7 +105,9 @@ def decide(
             for decision in decisions(lines, lambda b: pure(b, frozenset(), {}), SystemClock().now_us()):
                 made.write(decision + b"\n")
     except OSError as error:
-        raise BadInput("a file cannot be opened", hint=str(error.strerror), file=str(error.filename)) from None
+        raise BadInput(
+            "a file cannot be opened", hint=str(error.strerror), file=str(error.filename)
+        ) from None
 
 
 @keys_app.command()
@@ -218,7 +218,17 @@ def _play(settings: Settings, console: Console, sent: list[Any]) -> None:
 
 
 def _progress(state: dict[str, int], found: Any, began_s: float) -> Table:
-    shown = Table("sent", "acknowledged", "committed", "accepted", "duplicate", "quarantined", "redelivered", "lag", "seconds")
+    shown = Table(
+        "sent",
+        "acknowledged",
+        "committed",
+        "accepted",
+        "duplicate",
+        "quarantined",
+        "redelivered",
+        "lag",
+        "seconds",
+    )
     seconds = f"{time.monotonic() - began_s:.0f}"
     if found is None:
         shown.add_row(str(state["sent"]), str(state["acknowledged"]), *["…"] * 6, seconds)

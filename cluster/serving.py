@@ -12,18 +12,17 @@ import ray
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
-from serve_apps.query.deployment import QueryDoor
 
 from catalog.clock import SystemClock
-from catalog.control.keys import KeyCache, Keys
-from catalog.control.schema import open_control, sqlite_url
+from catalog.control.keys import KeyCache
 from catalog.errors import Unavailable
 from cluster import query_side
-from cluster.home import Home
+from cluster.rayed import Doors
 from cluster.settings import Settings
-from cluster.wiring import bundle_in_force, open_log, writer_config
+from cluster.wiring import bundle_in_force, open_keys, open_log, writer_config
 from serve_apps.ingest.deployment import ingest, passing
 from serve_apps.ingest.deps import Committed, Deps
+from serve_apps.query.deployment import QueryDoor
 
 KEYS_AGE_S = 5.0
 QUERY = "query"
@@ -58,13 +57,18 @@ def open_doors(settings: Settings) -> None:
 
 def close_doors() -> None:
     """Acknowledge what is under way, seal the segments, take nothing more."""
-    serve.shutdown()
+    serve.shutdown()  # type: ignore[no-untyped-call]
+
+
+def doors(settings: Settings) -> Doors:
+    """How the Ray runtime opens and closes the doors of a home."""
+    return Doors(choose_proxy, partial(open_doors, settings), close_doors)
 
 
 def build_ingest(settings: Settings) -> Deps:
     """What a replica of the ingest door works with; runs in its process."""
     log, clock = open_log(settings)
-    keys = Keys(open_control(sqlite_url(Home(settings.home).control)), clock)
+    keys = open_keys(settings)
     bundle = bundle_in_force(settings)
     return Deps(
         writer=log.writer(writer_config(settings)),

@@ -20,6 +20,7 @@ from catalog.bundle.folder import default
 from catalog.bundle.keys import load_or_create
 from catalog.bundle.store import Bundles
 from catalog.clock import Clock, SystemClock
+from catalog.control.keys import Keys
 from catalog.control.plans import PlanStore
 from catalog.control.schema import open_control, sqlite_url
 from catalog.errors import CorruptFrame, Stopped
@@ -64,6 +65,13 @@ def open_log(settings: Settings) -> tuple[LocalLog, Clock]:
     home, clock = Home(settings.home), SystemClock()
     home.make()
     return LocalLog(home.log, clock), clock
+
+
+def open_keys(settings: Settings) -> Keys:
+    """The keys of the doors."""
+    home = Home(settings.home)
+    home.make()
+    return Keys(open_control(sqlite_url(home.control)), SystemClock())
 
 
 def open_history(settings: Settings) -> History:

@@ -1,24 +1,24 @@
 """Records of a file nobody here wrote, as payloads of the plain contract: a mapping says what columns mean.
 
-    channel = "web_form"
-    source = "store-reviews"
+channel = "web_form"
+source = "store-reviews"
 
-    [columns]                       # field of the plain contract = column, or several to be joined
-    id = ["review_id"]
-    text = ["title", "text"]
-    event_time = "created_at"
-    "place.city" = "town"
+[columns]                       # field of the plain contract = column, or several to be joined
+id = ["review_id"]
+text = ["title", "text"]
+event_time = "created_at"
+"place.city" = "town"
 
-    [constants]
-    "place.country" = "KE"
+[constants]
+"place.country" = "KE"
 
-    [time]                          # tried in order; a time that none fits goes as it stands
-    formats = ["%Y-%m-%d %H:%M:%S%z", "%Y-%m-%d"]
-    zone = "Africa/Nairobi"         # of times without an offset
+[time]                          # tried in order; a time that none fits goes as it stands
+formats = ["%Y-%m-%d %H:%M:%S%z", "%Y-%m-%d"]
+zone = "Africa/Nairobi"         # of times without an offset
 
-    [file]
-    header = "platform"             # the header line begins so; what stands before it is no record
-    encoding = "utf-8"
+[file]
+header = "platform"             # the header line begins so; what stands before it is no record
+encoding = "utf-8"
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ def records(path: Path, mapping: Mapping) -> Iterator[Record]:
     header = next(table, [])
     wanted = {name for columns in mapping.columns.values() for name in _listed(columns)}
     if missing := sorted(wanted - set(header)):
-        raise BadInput("the file lacks columns that the mapping names", hint=", ".join(missing), file=str(path))
+        raise BadInput(
+            "the file lacks columns that the mapping names", hint=", ".join(missing), file=str(path)
+        )
     number = 0
     while True:
         number += 1
@@ -144,7 +146,7 @@ def _header(text: str, starts: str, path: Path) -> int:
 def _instant(text: str, formats: tuple[str, ...]) -> str:
     for form in formats:
         try:
-            return datetime.strptime(text, form).isoformat()  # noqa: DTZ007 the zone goes beside it
+            return datetime.strptime(text, form).isoformat()
         except ValueError:
             continue
     return text

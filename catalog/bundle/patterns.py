@@ -226,4 +226,3 @@ def _joined(text: str, parts: list[list[Span]], gaps: list[int]) -> Span | None:
 
 def _is_one(text: str, end: int, start: int) -> bool:
     return not _SENTENCE_END.search(text, end, start)
-

@@ -18,7 +18,9 @@ _DIGITS = re.compile(r"\d+")
 _CARD = re.compile(r"(?:4|5[0-9]|6|3[04-68]|2[2-7])\d{11,17}")
 _CARD_GROUPS = {(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 4, 4, 4, 2), (6, 10), (6, 13)}
 _HOME_MOBILE = re.compile(r"[789][01]\d{8}")
-_DATE = re.compile(r"(?:19|20)\d\d[-. ](?:0?[1-9]|1[0-2])[-. ](?:0?[1-9]|[12]\d|3[01])\b|(?:0?[1-9]|[12]\d|3[01])[-. ](?:0?[1-9]|1[0-2])[-. ](?:19|20)\d\d\b")
+_DATE = re.compile(
+    r"(?:19|20)\d\d[-. ](?:0?[1-9]|1[0-2])[-. ](?:0?[1-9]|[12]\d|3[01])\b|(?:0?[1-9]|[12]\d|3[01])[-. ](?:0?[1-9]|1[0-2])[-. ](?:19|20)\d\d\b"
+)
 _NORTH_AMERICAN = re.compile(r"\(?\d{3}\)?[ .\-]{1,2}\d{3}[ .\-]\d{4}")
 
 _PHONE_WORDS = re.compile(
@@ -40,7 +42,9 @@ _REFERENCE_WORDS = re.compile(
     r"\W{0,3}(?:(?:id|no|number|num|code|is|was|ref)\W{1,3}){0,3}$",
     re.IGNORECASE,
 )
-_CURRENCY = re.compile(r"(?:[₦$£€#]|\b(?:n|ngn|usd|gbp|eur|kes|kshs?|ksh|rs|tsh|ugx|naira))[. ]?$", re.IGNORECASE)
+_CURRENCY = re.compile(
+    r"(?:[₦$£€#]|\b(?:n|ngn|usd|gbp|eur|kes|kshs?|ksh|rs|tsh|ugx|naira))[. ]?$", re.IGNORECASE
+)
 _URL = re.compile(r"(?:https?://|www\.)\S*$", re.IGNORECASE)
 _BEFORE = 40
 """Characters looked at before a number."""
@@ -123,7 +127,9 @@ def _taken(
     while at < len(groups):
         for to in range(min(len(groups), at + _MOST_GROUPS), at, -1):
             if verdict := judge(text, groups[at:to], regions):
-                found.append(Found(verdict[0], _first(text, groups[at].start), groups[to - 1].end, verdict[1]))
+                found.append(
+                    Found(verdict[0], _first(text, groups[at].start), groups[to - 1].end, verdict[1])
+                )
                 rest.append([])
                 at = to
                 break
@@ -181,7 +187,12 @@ def _likely(text: str, groups: list[_Group], regions: Sequence[str]) -> Verdict 
         return PHONE, e164(f"0{digits}", regions)
     if text[start - 1 : start] == "+" or (len(digits) <= 15 and _PHONE_WORDS.search(before)):
         return PHONE, None
-    if len(groups) > 1 or len(digits) < 10 or text[start - 1 : start].isalpha() or text[end : end + 1].isalpha():
+    if (
+        len(groups) > 1
+        or len(digits) < 10
+        or text[start - 1 : start].isalpha()
+        or text[end : end + 1].isalpha()
+    ):
         return None
     return (ACCOUNT if len(digits) == 10 and _ACCOUNT_AFTER.match(text, end) else NUMBER), None
 

@@ -57,9 +57,7 @@ class Redactor:
         patterns = "|".join(f"(?:{pattern})" for pattern in bundle.settings.account_patterns)
         self._accounts = re.compile(patterns or r"(?!)", re.IGNORECASE)
 
-    def redact(
-        self, texts: Sequence[str | None], customers: Sequence[tuple[Identifier, ...]]
-    ) -> Redactions:
+    def redact(self, texts: Sequence[str | None], customers: Sequence[tuple[Identifier, ...]]) -> Redactions:
         """Redact each text by itself; `customers` are the identifiers sent with each text."""
         done = [self._one(text, customer) for text, customer in zip(texts, customers, strict=True)]
         columns = zip(*done, strict=True) if done else ((),) * 5
@@ -139,5 +137,3 @@ def _replaced(text: str, found: list[Found]) -> str:
 def _counts(found: list[Found]) -> str | None:
     counted = Counter(each.kind for each in found)
     return msgspec.json.encode(counted, order="sorted").decode() if counted else None
-
-

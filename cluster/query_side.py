@@ -1,0 +1,43 @@
+"""What the query door works with on one home: an engine over its tables, its keys, its stored bytes."""
+
+from __future__ import annotations
+
+from catalog.clock import SystemClock
+from catalog.control.keys import KeyCache
+from catalog.lake.commit import Lake
+from cluster.home import Home
+from cluster.settings import Settings
+from cluster.wiring import open_history, open_keys
+from serve_apps.query.api import Deps
+from serve_apps.query.engine.duckdb import DuckDb
+from serve_apps.query.engine.port import ROLES, Role
+
+KEYS_AGE_S = 2.0
+
+
+class AskingKeys:
+    """Keys that may ask, read again when they are a little old."""
+
+    def __init__(self, cache: KeyCache, clock: SystemClock) -> None:
+        self._cache = cache
+        self._clock = clock
+
+    def role_of(self, token: str) -> Role | None:
+        """The role of a valid key that may ask; None for any other."""
+        self._cache.refresh_if_old()
+        key = self._cache.verify(token, self._clock.now_us())
+        return next((role for role in ROLES if key is not None and role == key.role), None)
+
+
+def build(settings: Settings) -> Deps:
+    """Opens everything, in the process that will use it."""
+    clock = SystemClock()
+    keys = KeyCache(open_keys(settings).stored, clock, KEYS_AGE_S)
+    return Deps(open_engine(settings), AskingKeys(keys, clock), open_history(settings).payload)
+
+
+def open_engine(settings: Settings) -> DuckDb:
+    """The embedded engine over the tables of a home."""
+    home = Home(settings.home)
+    home.make()
+    return DuckDb(Lake(home.root), SystemClock())
