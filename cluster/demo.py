@@ -106,7 +106,7 @@ class Doors:
         self._client.close()
 
     def send(self, first: Post, path: str, body: bytes, content_type: str) -> dict[str, Any]:
-        """POST as the first of the posts in it says; the answer's JSON. Tries again while told to come back."""
+        """POST as its first post says; the answer's JSON. Tries again while told to come back."""
         headers = {"Authorization": f"Bearer {self._tokens[first.source]}", "Content-Type": content_type}
         under = {"contract": first.contract} if first.contract else {}
         for _ in range(50):

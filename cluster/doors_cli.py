@@ -59,7 +59,7 @@ def _hold(settings: Settings) -> None:
     stopping = Stop()
     stopping.listen()
     with background.held(settings):
-        rayed.run(settings, False, stopping, stopping, serving.doors(settings))
+        rayed.run(settings, False, stopping, serving.never, serving.doors(settings))
 
 
 def down() -> None:
@@ -173,9 +173,9 @@ def demo(
     console.print(f"up at {background.address(settings)} after {time.monotonic() - began_s:.0f} s")
     try:
         if input_ is not None and mapping is not None:
-            sent = list(day.read_file(input_, mapping))
+            sent, faulty = day.posts(input_, mapping)
         else:
-            sent = list(day.simulated(seed, events, datetime.now(UTC).date() - timedelta(days=1)))
+            sent, faulty = list(day.simulated(seed, events, datetime.now(UTC).date() - timedelta(days=1))), []
         _play(settings, console, sent)
         console.print(f"from start to answers: {time.monotonic() - began_s:.0f} s")
     finally:

@@ -60,6 +60,11 @@ def close_doors() -> None:
     serve.shutdown()  # type: ignore[no-untyped-call]
 
 
+def never() -> bool:
+    """Who holds a home up does not give up waiting for another sequencer to end."""
+    return False
+
+
 def doors(settings: Settings) -> Doors:
     """How the Ray runtime opens and closes the doors of a home."""
     return Doors(choose_proxy, partial(open_doors, settings), close_doors)

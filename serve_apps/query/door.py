@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
 import httpx
 
+from serve_apps.passing import Answered, Asked
 from serve_apps.query.api import Deps, create_api
+from serve_apps.query.engine.port import Limits
 
-
-class Asked(NamedTuple):
-    """An HTTP request; `target` is its path with the query string."""
-
-    method: str
-    target: str
-    headers: list[tuple[str, str]]
-    body: bytes = b""
-
-
-class Answered(NamedTuple):
-    """What to send back for it."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
+FIND = "SELECT source, disposition, reason, plan AS commit_seq FROM events WHERE event_id = ?"
 
 
 class Door:
@@ -42,6 +30,13 @@ class Door:
         request = httpx.Request(asked.method, url, headers=asked.headers, content=asked.body)
         given = await self._client.send(request)
         return Answered(given.status_code, list(given.headers.items()), given.content)
+
+    async def find(self, event_id: str) -> dict[str, Any] | None:
+        """What became of an event: source, disposition, reason, commit_seq; None while nothing is known."""
+        engine = self._deps.engine
+        found = await to_thread(engine.query, FIND, [event_id], "compliance", Limits(rows=1))
+        rows: list[dict[str, Any]] = found.table.to_pylist()
+        return rows[0] if rows else None
 
     async def close(self) -> None:
         """Release what `build` opened."""
