@@ -85,6 +85,7 @@ CONTRACT = Contract(
         "$.started_at": "event_time_invalid",
         "$.notes": "text_invalid",
         "$.transcript": "text_invalid",
+        "$.transcript[*].text": "text_invalid",
         "$.timezone": "zone_unknown",
     },
     example=b"""{

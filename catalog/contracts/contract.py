@@ -98,8 +98,6 @@ class Contract:
         try:
             found: str = self._identified.decode(body).value
             return found
-        except msgspec.ValidationError:
-            return ""
         except _UNREADABLE:
             pass
         try:  # what only the lenient decoder reads, as NaN or half a surrogate pair, has an id all the same
@@ -115,14 +113,17 @@ class Contract:
         if body is None:
             return _NOTHING
         try:
-            return self._reading(self._strict.decode(body), [], ())
-        except msgspec.ValidationError:
-            pass
+            found = self._strict.decode(body)
+        except (msgspec.ValidationError, UnicodeDecodeError):  # perhaps of a name that is not ours
+            return self._leniently(body)
         except _UNREADABLE:
             return _NOTHING
+        return self._reading(found, [], ())
+
+    def _leniently(self, body: bytes) -> Reading | Violation:
+        if too_deep(body):
+            return _NOTHING
         try:
-            if too_deep(body):
-                return _NOTHING
             found, faults = self._lenient.decode(body)
         except _UNREADABLE:
             return _NOTHING

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -116,10 +116,13 @@ def _zone_names() -> frozenset[str]:
     return frozenset(files("tzdata").joinpath("zones").read_text("utf-8").split())
 
 
-@lru_cache(maxsize=1024)  # bounded: names come from senders
 def zone_rules(name: str) -> ZoneInfo | None:
     """The rules of an IANA zone; None when there is none of that name."""
-    if name not in _zone_names():
-        return None
+    # Only names of the list are kept: what else senders write must not fill the memory.
+    return _rules(name) if name in _zone_names() else None
+
+
+@cache
+def _rules(name: str) -> ZoneInfo:
     with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
         return ZoneInfo.from_file(file, key=name)

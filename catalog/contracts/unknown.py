@@ -13,8 +13,10 @@ DEPTH = 64
 """A payload that nests deeper is not read: where a decoder gives up would depend on its caller."""
 
 # Names are the sender's: one that may hold a number or a sentence is not repeated.
-_NAME = re.compile(r"(?!.*\d{5})[A-Za-z_][A-Za-z0-9_-]{0,39}", re.ASCII)
-_BRACKETS = re.compile(rb'"(?>[^"\\]+|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_NAME = re.compile(r"(?!.*\d{5})[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
+_STRING = re.compile(rb'"(?>[^"\\]+|\\.)*+"?', re.DOTALL)
+_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_OTHERS = bytes(set(range(256)) - set(b"[]{}"))
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
 _objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | None)
 
@@ -76,18 +78,14 @@ def _paths(names: dict[str, msgspec.Raw] | None, known: Shape, path: str) -> lis
 
 
 def _shown(name: str) -> str:
-    return name if _NAME.fullmatch(name) else "*"
+    return name if len(name) <= 40 and _NAME.fullmatch(name) else "*"
 
 
 def too_deep(body: bytes) -> bool:
-    """Whether arrays and objects nest deeper than `DEPTH`."""
+    """Whether arrays and objects nest deeper than `DEPTH`, or do not close, which no decoder reads either."""
     if body.count(b"[") + body.count(b"{") <= DEPTH:
         return False
-    depth = 0
-    for token in _BRACKETS.finditer(body):
-        mark = token[0][:1]
-        depth += mark in b"[{"
-        if depth > DEPTH:
-            return True
-        depth -= mark in b"]}"
-    return False
+    left = _STRING.sub(b"", body).translate(_BRACKETS, _OTHERS)
+    for _ in range(DEPTH):
+        left = left.replace(b"[]", b"")  # one level, the innermost
+    return bool(left)

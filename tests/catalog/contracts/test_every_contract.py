@@ -147,6 +147,8 @@ def test_names_that_may_hold_a_person_are_not_repeated(contract: Contract) -> No
     found = read(contract, {**sample(contract), **names})
     assert isinstance(found, Reading)
     assert found.extra == ("$.*",)
+    foreign = (json.dumps(sample(contract))[:-1] + ', "@@": "@@"}').encode().replace(b"@@", b"\xff")
+    assert judged(contract, foreign) == found, "bytes nobody reads are nobody's fault"
     many = read(contract, {**sample(contract), **{f"f{n}": 1 for n in range(LIMIT + 9)}})
     assert isinstance(many, Reading)
     assert len(many.extra) == LIMIT
@@ -179,12 +181,15 @@ def test_any_value_anywhere_is_read_or_named(contract: Contract, odd: str) -> No
 @every
 def test_nesting_is_read_to_a_fixed_depth_wherever_the_reader_stands(contract: Contract) -> None:
     def nested(depth: int) -> bytes:
-        value = '[{"a":' * (depth // 2) + "1" + "}]" * (depth // 2)
+        value = "1"
+        for at in range(depth - 1):
+            value = f"[{value}]" if at % 2 else f'{{"a": {value}}}'
         return (json.dumps(sample(contract))[:-1] + f', "surprise": {value}}}').encode()
 
-    assert isinstance(judged(contract, nested(DEPTH - 2)), Reading)
-    assert judged(contract, nested(DEPTH)) == Violation("payload_unreadable", "", None, None)
-    assert contract.identify(nested(DEPTH), JSON) is None
+    assert isinstance(judged(contract, nested(DEPTH)), Reading)
+    assert judged(contract, nested(DEPTH + 1)) == Violation("payload_unreadable", "", None, None)
+    assert contract.identify(nested(DEPTH), JSON) is not None
+    assert contract.identify(nested(DEPTH + 1), JSON) is None
     brackets = {**sample(contract), "surprise": '\\"' + "[{" * DEPTH}
     assert isinstance(read(contract, brackets), Reading), "brackets inside a string nest nothing"
 
@@ -206,11 +211,13 @@ def test_the_id_is_found_when_the_rest_is_broken(contract: Contract) -> None:
 @every
 def test_of_a_field_sent_twice_the_last_holds_for_id_and_fields_alike(contract: Contract) -> None:
     (name,) = required(contract)[0]
-    payload = (json.dumps(sample(contract))[:-1] + f', "{name}": "again"}}').encode()
-    assert isinstance(contract.read(payload, JSON), Reading)
-    found = contract.identify(payload, JSON)
+    once = json.dumps(sample(contract))
+    for payload in (f'{once[:-1]}, "{name}": "again"}}', f'{{"{name}": 7, "{name}": "again",{once[1:]}'):
+        assert isinstance(judged(contract, payload.encode()), Reading)
+    found = contract.identify(f'{once[:-1]}, "{name}": "again"}}'.encode(), JSON)
     assert found is not None
     assert found[1] == "again"
+    assert contract.identify(f'{once[:-1]}, "{name}": 7}}'.encode(), JSON) is None
 
 
 def test_every_channel_has_a_door_and_every_contract_says_whose_it_is() -> None:

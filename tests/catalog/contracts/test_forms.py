@@ -27,6 +27,7 @@ def test_a_form_reads_as_its_json_does(content_type: str) -> None:
     spaced = "&".join(f"{quote(name)}={quote(value)}" for name, value in {**FIELDS_SENT, **said}.items())
     unquoted = form(Body="é").replace(quote("é").encode(), "é".encode())
     assert SMS.read(form(**said), content_type) == SMS.read(spaced.encode(), content_type) == expected
+    assert SMS.read(b"&" + form(**said) + b"&&=x&", content_type) == expected
     assert SMS.read(unquoted, content_type) == expected._replace(text="é")
     assert SMS.identify(form(**said), content_type) == ("provider", FIELDS_SENT["MessageSid"])
 
