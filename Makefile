@@ -1,6 +1,6 @@
 # Everything a newcomer needs. `make setup` wants Python 3.11+, make and git; `make test` also installs the
 # system packages that the fault tests need:
-SYSTEM_PACKAGES := fuse libfuse2 faketime strace
+SYSTEM_PACKAGES := curl fuse libfuse2 faketime strace
 
 PYTHON ?= python3
 BIN := .venv/bin

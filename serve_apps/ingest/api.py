@@ -44,6 +44,27 @@ def create_api(deps: Deps) -> FastAPI:
         async with tended(deps, door):
             yield
 
+    # Plain routes: nothing between the bytes and the door.
+    app = FastAPI(
+        routes=[
+            Route("/v1/{channel}/events", door.single, methods=["POST"]),
+            Route("/v1/{channel}/events:batch", door.batch, methods=["POST"]),
+            Route("/v1/events/{event_id}", asking.event, methods=["GET"]),
+            *(Route(path, asking.query, methods=[method]) for path, method in PASSED_ON),
+            *_health(deps, door),
+        ],
+        lifespan=lifespan,
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers={Refused: _refused, HTTPException: _refused_by_the_framework},
+    )
+    described = document()
+    app.openapi = lambda: described  # type: ignore[method-assign]
+    return app
+
+
+def _health(deps: Deps, door: Door) -> list[Route]:
     async def alive(_: Request) -> Response:
         return _state("alive")
 
@@ -57,25 +78,7 @@ def create_api(deps: Deps) -> FastAPI:
                 raise refused(code)
         return _state("ready")
 
-    # Plain routes: nothing between the bytes and the door.
-    app = FastAPI(
-        routes=[
-            Route("/v1/{channel}/events", door.single, methods=["POST"]),
-            Route("/v1/{channel}/events:batch", door.batch, methods=["POST"]),
-            Route("/v1/events/{event_id}", asking.event, methods=["GET"]),
-            *(Route(path, asking.query, methods=[method]) for path, method in PASSED_ON),
-            Route("/healthz", alive, methods=["GET"]),
-            Route("/readyz", ready, methods=["GET"]),
-        ],
-        lifespan=lifespan,
-        redirect_slashes=False,
-        docs_url=None,
-        redoc_url=None,
-        exception_handlers={Refused: _refused, HTTPException: _refused_by_the_framework},
-    )
-    described = document()
-    app.openapi = lambda: described  # type: ignore[method-assign]
-    return app
+    return [Route("/healthz", alive, methods=["GET"]), Route("/readyz", ready, methods=["GET"])]
 
 
 def _state(state: str) -> Response:

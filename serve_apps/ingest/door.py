@@ -2,8 +2,7 @@
 
     request -> key -> contract -> body -> events -> ids -> durable -> receipt
 
-Nothing is judged here beyond the id. A receipt is a function of the id alone, so that every replica gives
-the same one, at any time.
+Nothing is judged here beyond the id.
 """
 
 from __future__ import annotations
@@ -29,6 +28,7 @@ from serve_apps.ingest import framing
 from serve_apps.ingest.admission import Quotas, Recent, Room
 from serve_apps.ingest.body import header, idempotency_key, read_body
 from serve_apps.ingest.deps import Deps
+from serve_apps.ingest.receipts import NotStored, Stored, not_stored, receipt, stored
 from serve_apps.ingest.refusals import Refused, refused
 
 _AT_ONCE = 500
@@ -37,31 +37,6 @@ _TYPE_LENGTH = 200
 
 log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
-
-
-class Receipt(msgspec.Struct, gc=False):
-    """What the sender of one event gets back; there is no time in it."""
-
-    event_id: str
-    id_origin: str
-    status_url: str
-
-
-class Stored(msgspec.Struct, gc=False):
-    """The result of one event of a batch that is durable."""
-
-    status: int
-    event_id: str
-    id_origin: str
-    status_url: str
-
-
-class NotStored(msgspec.Struct, gc=False):
-    """The result of one event of a batch that was refused."""
-
-    status: int
-    code: str
-    detail: str
 
 
 class Sender(NamedTuple):
@@ -111,12 +86,13 @@ class Door:
             digest = hashlib.sha256(event).digest()
             if self._recent.contradicts(envelope.event_id, digest):
                 # Only what this replica itself made durable counts, so the sender is surely wrong. Nothing
-                # is stored; where no replica remembers, the event becomes a row of its own, quarantined.
+                # is stored. In a batch, and where no replica remembers, such an event becomes a row of its
+                # own, quarantined.
                 raise refused("id_reused")
             await self._store([envelope])
-        self._recent.remember(envelope.event_id, digest)
-        receipt = Receipt(envelope.event_id, envelope.id_origin, _status_url(envelope.event_id))
-        return Response(_encode(receipt), 202, media_type=framing.JSON)
+        if envelope.id_origin != "minted":  # those never come again
+            self._recent.remember(envelope.event_id, digest)
+        return Response(_encode(receipt(envelope)), 202, media_type=framing.JSON)
 
     async def batch(self, request: Request) -> Response:
         """`POST /v1/{channel}/events:batch`: 202 with a result for each event, in order, once all that
@@ -146,10 +122,9 @@ class Door:
         try:
             envelope = self._envelope(sender, self._checked_object(event), None)
         except Refused as error:
-            case = error.refusal
-            return NotStored(case.status, case.code, error.message or case.title)
+            return not_stored(error)
         envelopes.append(envelope)
-        return Stored(202, envelope.event_id, envelope.id_origin, _status_url(envelope.event_id))
+        return stored(envelope)
 
     def _sender(self, request: Request) -> Sender:
         if self.is_draining:
@@ -169,9 +144,9 @@ class Door:
     def _checked_object(self, event: bytes) -> bytes:
         if not framing.is_object(event):
             raise refused("not_an_object")
-        if too_deep(event):
+        if too_deep(self._checked(event)):
             raise refused("nested_too_deep")
-        return self._checked(event)
+        return event
 
     def _checked(self, event: bytes) -> bytes:
         if len(event) > self._limits.event_bytes:
@@ -228,7 +203,3 @@ def _media_type(content_type: str) -> str:
 def _is_json(content_type: str) -> bool:
     kind = _media_type(content_type)
     return kind == framing.JSON or (kind.startswith("application/") and kind.endswith("+json"))
-
-
-def _status_url(event_id: str) -> str:
-    return f"/v1/events/{event_id}"

@@ -13,8 +13,8 @@ from catalog.contracts.forms import FORM
 from catalog.contracts.registry import CHANNELS, CONTRACTS
 from serve_apps.ingest import examples
 from serve_apps.ingest.asking import State
-from serve_apps.ingest.door import NotStored, Receipt, Stored
 from serve_apps.ingest.framing import JSON, NDJSON
+from serve_apps.ingest.receipts import NotStored, Receipt, Stored
 from serve_apps.ingest.refusals import REFUSALS, STATUSES
 from serve_apps.problems import MEDIA_TYPE
 
