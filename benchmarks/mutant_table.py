@@ -221,10 +221,11 @@ MUTANTS = (
         "reload through the same connection",
         "connections are pooled, and looking again goes through the one that failed",
         (
-            Edit(STORE, "create_engine(uri, poolclass=NullPool)", "create_engine(uri)"),
+            Edit("catalog/sqlite.py", "create_engine(url, poolclass=NullPool)", "create_engine(url)"),
             Edit(
                 STORE,
-                "        self._catalog.engine.dispose()\n        self._catalog.engine = _engine(self._uri)\n",
+                "        self._catalog.engine.dispose()\n"
+                "        self._catalog.engine = sqlite.engine(self._uri)\n",
                 "        return\n",
             ),
         ),

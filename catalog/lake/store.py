@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
@@ -26,11 +26,9 @@ from pyiceberg.types import (
     StringType,
     TimestamptzType,
 )
-from sqlalchemy import create_engine, event
-from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
+from catalog import sqlite
 from catalog.durable import make_folders, sync_folder
 from catalog.errors import Stopped, Unavailable, UnsafeStore, WrongVersion
 from catalog.lake.fileio import SyncedFileIO
@@ -38,7 +36,6 @@ from catalog.tables import TABLES, TableSpec, Type
 
 CATALOG_NAME = "lake"
 SPEC_VERSION = "beejan.spec_version"
-BUSY_MS = 30_000
 LOADS = 10
 FILE_IO = f"{SyncedFileIO.__module__}.{SyncedFileIO.__qualname__}"
 
@@ -135,7 +132,7 @@ class Store:
     def reconnect(self) -> None:
         """Forget every connection: one whose commit was refused may still read its own uncommitted row."""
         self._catalog.engine.dispose()
-        self._catalog.engine = _engine(self._uri)
+        self._catalog.engine = sqlite.engine(self._uri)
 
     def ensure(self, spec: TableSpec) -> Table:
         """The table of `spec`, created when missing."""
@@ -159,27 +156,12 @@ class Store:
         self._catalog.close()
 
     def _connect(self) -> SqlCatalog:
-        engine = _engine(self._uri)
-        if engine.dialect.name == "sqlite":
-            with engine.connect() as connection:
-                # Kept in the file: with a rollback journal, an open reader makes a commit fail.
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        engine = sqlite.engine(self._uri)
+        engine.connect().close()  # makes the file as it must be, before the library makes its tables
         catalog = SqlCatalog(CATALOG_NAME, **self._properties)
         catalog.engine.dispose()
         catalog.engine = engine
         return catalog
-
-
-def _engine(uri: str) -> Engine:
-    engine = create_engine(uri, poolclass=NullPool)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _configure_sqlite)
-    return engine
-
-
-def _configure_sqlite(connection: Any, _record: object) -> None:
-    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-    connection.execute("PRAGMA synchronous=FULL")
 
 
 def _twice(make: Callable[[], T]) -> T:

@@ -178,8 +178,7 @@ class _SegmentSink:
 class LocalWriter(GroupWriter):
     """A writer with segments of its own in a local folder; its first segment begins with its first group."""
 
-    def __init__(self, root: Path, clock: Clock, config: WriterConfig | None = None) -> None:
+    def __init__(self, root: Path, clock: Clock, config: WriterConfig) -> None:
         """Raises UnsafeStore on a network file system."""
-        config = config or WriterConfig()
         files.prepare(root)
         super().__init__(_SegmentSink(root, clock, config), config.queue_bytes)

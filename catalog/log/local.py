@@ -47,7 +47,7 @@ class LocalLog:
         self._root = root
         self._clock = clock
 
-    def writer(self, config: WriterConfig | None = None) -> LocalWriter:
+    def writer(self, config: WriterConfig) -> LocalWriter:
         """A new writer into this log."""
         return LocalWriter(self._root, self._clock, config)
 
@@ -124,12 +124,9 @@ class LocalLog:
             raise SegmentLocked("a segment is not sealed", hint="recover it first", segment=segment)
         files.remove(self._root, segment, SEALED)
 
-    def check(self, segment: str) -> list[Bad]:
-        """Everything durable of a segment that is not as it was written; a flipped bit is always found."""
-        return self.salvage(segment)[1]
-
     def salvage(self, segment: str) -> tuple[list[Located], list[Bad]]:
-        """Everything that can be read in the durable part of a segment, and everything that cannot."""
+        """What can be read in the durable part of a segment, and everything that is not as it was written; a
+        flipped bit is always found."""
         with self._open(segment) as opened:
             located, bad = opened.reader.salvage(HEADER_BYTES, opened.end)
             frames = len(located) + len(bad)

@@ -18,20 +18,18 @@ from catalog.envelope import Envelope
 from catalog.errors import NotDurable
 from catalog.log.frames import encode_body
 
-_MIB = 1024 * 1024
-
 
 @dataclass(frozen=True)
 class WriterConfig:
     """When a writer begins a new segment, and where it stops taking more."""
 
-    segment_bytes: int = 64 * _MIB
+    segment_bytes: int
     """A segment that would grow past this is sealed first."""
-    segment_age_s: float = 60.0
+    segment_age_s: float
     """A segment older than this is sealed at the next group or `roll_if_old`."""
-    min_free_bytes: int = 256 * _MIB
+    min_free_bytes: int
     """With less room than this on the disk nothing is taken."""
-    queue_bytes: int = 64 * _MIB
+    queue_bytes: int = 64 << 20
     """How much may wait to become durable before `append` waits to be let in."""
 
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 from pyiceberg.table import TableProperties
 
+from catalog import sqlite
 from catalog.errors import UnsafeStore, WrongVersion
 from catalog.lake import read
-from catalog.lake import store as store_module
 from catalog.lake.commit import Lake
 from catalog.lake.store import SPEC_VERSION
 from catalog.tables import ARROW_TYPES, EVENTS, LEDGER, TABLES, Column, TableSpec
@@ -60,13 +60,13 @@ def test_the_catalog_is_in_wal_mode_and_fully_synced(lake: Lake, home: Path) -> 
     assert sqlite3.connect(home / "catalog.db").execute("PRAGMA journal_mode").fetchone() == ("wal",)
     with lake.store._catalog.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
-        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == store_module.BUSY_MS
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == sqlite.BUSY_MS
 
 
 def test_a_reader_with_an_open_select_does_not_refuse_the_commit(
     lake: Lake, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "BUSY_MS", 50)
+    monkeypatch.setattr(sqlite, "BUSY_MS", 50)
     reader = sqlite3.connect(home / "catalog.db")
     reader.execute("BEGIN")
     assert reader.execute("SELECT count(*) FROM iceberg_tables").fetchone() == (2,)

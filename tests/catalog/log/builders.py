@@ -10,7 +10,7 @@ from catalog.envelope import Envelope
 from catalog.ids import event_id
 from catalog.log.local import LocalLog, LocalWriter, WriterConfig
 
-SMALL = WriterConfig(min_free_bytes=0)
+SMALL = WriterConfig(segment_bytes=1 << 26, segment_age_s=60, min_free_bytes=0)
 
 
 class FakeClock:

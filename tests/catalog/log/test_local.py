@@ -8,6 +8,7 @@ import os
 import random
 import resource
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,10 @@ from catalog.errors import CorruptFrame, NotDurable, WrongVersion
 from catalog.log import files, frames
 from catalog.log.files import HIDDEN_FILE
 from catalog.log.frames import HEADER_BYTES
-from catalog.log.local import LocalLog, LocalWriter, WriterConfig
+from catalog.log.local import LocalLog, LocalWriter
 from catalog.log.reader import Bad
 from tests.catalog.log.builders import (
+    SMALL,
     FakeClock,
     envelope,
     envelopes,
@@ -142,7 +144,7 @@ def test_a_segment_is_locked_before_anybody_can_find_it(root: Path) -> None:
 
 def test_a_segment_is_sealed_by_size(root: Path) -> None:
     async def steps() -> None:
-        writer = open_writer(root, WriterConfig(segment_bytes=2000, min_free_bytes=0))
+        writer = open_writer(root, replace(SMALL, segment_bytes=2000))
         for n in range(10):
             await writer.append(envelopes(n))
         await writer.close()
@@ -156,7 +158,7 @@ def test_a_segment_is_sealed_by_size(root: Path) -> None:
 def test_a_segment_is_sealed_by_age(root: Path) -> None:
     async def steps() -> None:
         clock = FakeClock()
-        writer = LocalWriter(root, clock, WriterConfig(segment_age_s=60, min_free_bytes=0))
+        writer = LocalWriter(root, clock, SMALL)
         await writer.roll_if_old()
         await writer.append(envelopes(1))
         clock.seconds = 59
@@ -176,7 +178,7 @@ def test_a_segment_is_sealed_by_age(root: Path) -> None:
 
 def test_low_disk_is_refused_before_anything_is_written(root: Path) -> None:
     async def steps() -> None:
-        writer = open_writer(root, WriterConfig(min_free_bytes=1 << 62))
+        writer = open_writer(root, replace(SMALL, min_free_bytes=1 << 62))
         with pytest.raises(NotDurable, match="almost full") as raised:
             await writer.append(envelopes(1))
         assert "free space" in raised.value.hint
@@ -246,7 +248,7 @@ def test_a_segment_that_fails_while_sealing_is_sealed_by_recovery(root: Path, po
     log = open_log(root)
     (left,) = log.segments()
     assert all_numbers(root) == [1, 2]
-    assert log.check(left.name) == []
+    assert log.salvage(left.name)[1] == []
     assert log.recover(left.name) == left._replace(sealed=True)
     assert names(root) == [".sealed"]
     assert all_numbers(root) == [1, 2]
@@ -281,7 +283,7 @@ def test_a_failed_sync_is_never_tried_again_on_the_same_file(
 
 def test_every_flipped_bit_of_a_sealed_segment_is_found(root: Path) -> None:
     segment = write_sealed(root, [envelopes(1, 2), envelopes(3)])
-    assert open_log(root).check(segment) == []
+    assert open_log(root).salvage(segment)[1] == []
     _find_flips(root, segment, file_of(root, segment), file_of(root, segment).stat().st_size)
 
 
@@ -289,7 +291,7 @@ def test_every_flipped_bit_of_a_live_segment_is_found_and_never_cut(root: Path) 
     segment = write_live(root, [envelopes(1, 2), envelopes(3)])
     path = file_of(root, segment)
     size = path.stat().st_size
-    assert open_log(root).check(segment) == []
+    assert open_log(root).salvage(segment)[1] == []
     with path.open("ab") as file:
         file.write(b"torn tail")
 
@@ -316,7 +318,7 @@ def _find_flips(root: Path, segment: str, path: Path, size: int) -> list[int]:
     bits = random.Random(7).sample(range(8 * size), min(200, 8 * size))
     for bit in bits:
         flip(path, bit)
-        assert open_log(root).check(segment) != [], bit
+        assert open_log(root).salvage(segment)[1] != [], bit
         flip(path, bit)
     return bits
 
@@ -324,9 +326,9 @@ def _find_flips(root: Path, segment: str, path: Path, size: int) -> list[int]:
 def test_a_damaged_header_record_is_reported_and_costs_no_frame(root: Path) -> None:
     segment = write_live(root, [envelopes(1)])
     flip(file_of(root, segment), 100)
-    assert open_log(root).check(segment) == [Bad(segment, 0, "header")]
+    assert open_log(root).salvage(segment)[1] == [Bad(segment, 0, "header")]
     open_log(root).recover(segment)
-    assert open_log(root).check(segment) == [Bad(segment, 0, "header")]
+    assert open_log(root).salvage(segment)[1] == [Bad(segment, 0, "header")]
     assert all_numbers(root) == [1]
 
 
@@ -351,7 +353,7 @@ def test_a_footer_that_disagrees_is_reported(root: Path) -> None:
     codec = frames.Codec(content[:HEADER_BYTES])
     for count, digest in ((3, content[-32:]), (2, bytes(32))):
         path.write_bytes(content[: -frames.FOOTER_BYTES] + codec.encode_footer(frames.Footer(count, digest)))
-        assert open_log(root).check(segment) == [Bad(segment, 0, "footer")]
+        assert open_log(root).salvage(segment)[1] == [Bad(segment, 0, "footer")]
 
 
 def test_a_published_count_that_disagrees_is_reported(root: Path) -> None:
@@ -359,7 +361,7 @@ def test_a_published_count_that_disagrees_is_reported(root: Path) -> None:
     (live,) = open_log(root).segments()
     mark = frames.encode_mark(segment, frames.Mark(live.end, 3))
     (root / f"{segment}.durable").write_bytes(mark)
-    assert open_log(root).check(segment) == [Bad(segment, 0, "durable")]
+    assert open_log(root).salvage(segment)[1] == [Bad(segment, 0, "durable")]
 
 
 @pytest.mark.parametrize("cut", [1, frames.FOOTER_BYTES, frames.FOOTER_BYTES + 1])
@@ -373,7 +375,7 @@ def test_a_sealed_segment_that_lost_its_end_does_not_look_complete(root: Path, c
     scan = log.scan(segment, left.start, 9)
     assert scan.corrupt_at is not None
     assert scan.corrupt_at <= whole.end
-    assert log.check(segment) == [Bad(segment, scan.corrupt_at, "frame")]
+    assert log.salvage(segment)[1] == [Bad(segment, scan.corrupt_at, "frame")]
     given_up = log.scan(segment, left.start, 9, frozenset({scan.corrupt_at}))
     assert (given_up.stop, given_up.corrupt_at) == (left.end, None)
 
@@ -383,7 +385,7 @@ def test_a_live_segment_shorter_than_its_durable_offset_is_corrupt(root: Path) -
     last = offsets(root, segment)[-1]
     os.truncate(file_of(root, segment), last)
     log = open_log(root)
-    assert log.check(segment) == [Bad(segment, last, "frame")]
+    assert log.salvage(segment)[1] == [Bad(segment, last, "frame")]
     assert log.scan(segment, HEADER_BYTES, 9).corrupt_at == last
     with pytest.raises(CorruptFrame) as raised:
         log.recover(segment)
@@ -432,7 +434,7 @@ def test_a_bad_frame_with_a_good_one_behind_it_is_corruption_wherever_it_stands(
     with pytest.raises(CorruptFrame):
         open_log(root).recover(segment)
     assert open_log(root).recover(segment, frozenset({middle})).sealed
-    assert open_log(root).check(segment) == [Bad(segment, middle, "frame")]
+    assert open_log(root).salvage(segment)[1] == [Bad(segment, middle, "frame")]
 
 
 def test_a_bad_frame_with_only_its_own_group_behind_it_is_a_torn_tail(root: Path) -> None:
@@ -442,7 +444,7 @@ def test_a_bad_frame_with_only_its_own_group_behind_it_is_a_torn_tail(root: Path
     flip(file_of(root, segment), 8 * (third + 20))
     open_log(root).recover(segment)
     assert all_numbers(root) == [1, 2]
-    assert open_log(root).check(segment) == []
+    assert open_log(root).salvage(segment)[1] == []
 
 
 def test_below_the_durable_offset_a_bad_frame_is_corruption_also_within_its_group(root: Path) -> None:
@@ -470,7 +472,7 @@ def test_after_a_power_cut_without_a_durable_offset_recovery_scans(
         mark.write_bytes(published)
     log = open_log(root)
     assert log.segments()[0].end == HEADER_BYTES
-    assert log.check(segment) == []
+    assert log.salvage(segment)[1] == []
     log.recover(segment)
     assert all_numbers(root) == [1, 2]
 
@@ -640,7 +642,7 @@ def test_the_folder_of_a_log_is_created(tmp_path: Path) -> None:
 
 def test_the_log_makes_writers(root: Path) -> None:
     async def steps() -> None:
-        writer = open_log(root).writer(WriterConfig(min_free_bytes=0))
+        writer = open_log(root).writer(SMALL)
         await writer.append(envelopes(1))
         let_go(writer)
 

@@ -9,7 +9,7 @@ import pytest
 from catalog.errors import UnsafeStore
 from catalog.log import mounts
 from catalog.log.local import LocalLog, LocalWriter
-from tests.catalog.log.builders import FakeClock
+from tests.catalog.log.builders import SMALL, FakeClock
 
 MOUNTINFO = r"""
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -56,4 +56,4 @@ def test_log_and_writer_refuse_a_network_folder(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(UnsafeStore):
         LocalLog(tmp_path / "log", FakeClock())
     with pytest.raises(UnsafeStore):
-        LocalWriter(tmp_path / "log", FakeClock())
+        LocalWriter(tmp_path / "log", FakeClock(), SMALL)
