@@ -37,6 +37,7 @@ from catalog.tables import TABLES, TableSpec, Type
 CATALOG_NAME = "lake"
 SPEC_VERSION = "beejan.spec_version"
 LOADS = 10
+ATTEMPTS = 4
 FILE_IO = f"{SyncedFileIO.__module__}.{SyncedFileIO.__qualname__}"
 
 TABLE_PROPERTIES = {
@@ -91,7 +92,7 @@ class Store:
         self._properties = {"uri": catalog_uri, "warehouse": str(warehouse), "py-io-impl": FILE_IO}
         make_folders(warehouse, warehouse.parent)
         try:
-            self._catalog = _twice(self._connect)
+            self._catalog = _patiently(self._connect)
             for spec in TABLES.values():
                 _check_version(spec, self.ensure(spec))
         except SQLAlchemyError as error:
@@ -139,7 +140,7 @@ class Store:
         try:
             return self.load(spec.name)
         except NoSuchTableError:
-            _twice(partial(self._catalog.create_namespace_if_not_exists, spec.name.partition(".")[0]))
+            _patiently(partial(self._catalog.create_namespace_if_not_exists, spec.name.partition(".")[0]))
             properties = TABLE_PROPERTIES | {SPEC_VERSION: str(spec.version)}
             with suppress(TableAlreadyExistsError):  # by another process, a moment ago
                 self._catalog.create_table(
@@ -164,12 +165,12 @@ class Store:
         return catalog
 
 
-def _twice(make: Callable[[], T]) -> T:
-    """Create something another process may be creating: the second attempt finds it there."""
-    try:
-        return make()
-    except (OperationalError, IntegrityError, NamespaceAlreadyExistsError):
-        return make()
+def _patiently(make: Callable[[], T]) -> T:
+    """Create what another process may be creating: every attempt finds one thing more of it there."""
+    for _ in range(ATTEMPTS):
+        with suppress(OperationalError, IntegrityError, NamespaceAlreadyExistsError):
+            return make()
+    return make()
 
 
 def _check_version(spec: TableSpec, table: Table) -> None:
