@@ -22,7 +22,7 @@ from cluster.settings import Settings
 from cluster.wiring import bundle_in_force, open_keys, open_log, writer_config
 from serve_apps.ingest.deployment import ingest, passing
 from serve_apps.ingest.deps import Committed, Deps
-from serve_apps.query.deployment import QueryDoor
+from serve_apps.query.deployment import query
 
 KEYS_AGE_S = 5.0
 QUERY = "query"
@@ -45,8 +45,7 @@ def open_doors(settings: Settings) -> None:
         logging_config={"log_level": "WARNING", "enable_access_log": False},
     )
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    answering = QueryDoor.options(name=QUERY, ray_actor_options={"num_cpus": 0.5})
-    serve.run(answering.bind(partial(query_side.build, settings)), name=QUERY, route_prefix=None)
+    serve.run(query(partial(query_side.build, settings)), name=QUERY, route_prefix=None)
     taking = ingest(
         partial(build_ingest, settings),
         num_replicas=settings.ingest_replicas,

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ray import serve
 
+from serve_apps.query.api import Deps
 from serve_apps.query.door import Door
 
-MAX_ONGOING, MAX_QUEUED = 16, 64
+NAME = "query"
+OPTIONS: dict[str, Any] = {
+    "name": NAME,
+    "max_ongoing_requests": 16,
+    "max_queued_requests": 64,
+    "graceful_shutdown_wait_loop_s": 0.5,
+    "graceful_shutdown_timeout_s": 10.0,
+    "ray_actor_options": {"num_cpus": 0.5},
+}
 
 
-@serve.deployment(max_ongoing_requests=MAX_ONGOING, max_queued_requests=MAX_QUEUED)
-class QueryDoor(Door):
-    """See `Door`; bound with the function that opens what it needs."""
+class Replica(Door):
+    """See `Door`; ends its engine's processes with itself."""
 
     def __del__(self) -> None:
         self._deps.engine.close()
+
+
+def query(build: Callable[[], Deps]) -> serve.Application:
+    """The application to run; `build` must pickle."""
+    return serve.deployment(**OPTIONS)(Replica).bind(build)
