@@ -25,6 +25,7 @@ BATCH = 500
 AT_ONCE = 4
 LOOK_S = 0.5
 WAIT_S = 300.0
+KEYS_S = 30.0
 NDJSON, JSON = "application/x-ndjson", "application/json"
 PLAIN = "plain/1"
 
@@ -105,6 +106,15 @@ class Doors:
         """Let go of the connections."""
         self._client.close()
 
+    def is_known(self) -> bool:
+        """Whether the doors take every key."""
+        nobody = "0" * 32
+        return all(
+            self._client.get(f"/v1/events/{nobody}", headers={"Authorization": f"Bearer {token}"}).is_success
+            for source, token in self._tokens.items()
+            if source
+        ) and self._client.get("/v1/dictionary", headers={"Authorization": f"Bearer {self._tokens['']}"}).is_success
+
     def send(self, first: Post, path: str, body: bytes, content_type: str) -> dict[str, Any]:
         """POST as its first post says; the answer's JSON. Tries again while told to come back."""
         headers = {"Authorization": f"Bearer {self._tokens[first.source]}", "Content-Type": content_type}
@@ -149,12 +159,9 @@ def doors(settings: Settings, address: str, sources: Iterable[str]) -> Iterator[
 
 def _await_keys(client: Doors) -> None:
     """The doors read new keys every few seconds."""
-    for _ in range(60):
-        try:
-            client.ask("SELECT 1 AS one")
-            return
-        except Unavailable:
-            time.sleep(LOOK_S)
+    until_s = time.monotonic() + KEYS_S
+    while not client.is_known() and time.monotonic() < until_s:
+        time.sleep(LOOK_S)
 
 
 def groups(day: Iterable[Post]) -> Iterator[list[Post]]:

@@ -28,8 +28,13 @@ KEYS_AGE_S = 5.0
 QUERY = "query"
 SEQUENCER = "sequencer"
 
-FAST_PROXY = {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
-"""Requests go through HAProxy straight to the replicas; Serve reads it before anything of it runs."""
+FAST_PROXY = {
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+}
+"""Requests go through HAProxy straight to the replicas, which on one machine need not wait for distant
+proxies to hear that they end. Serve reads this before anything of it runs."""
 
 
 def choose_proxy() -> None:
