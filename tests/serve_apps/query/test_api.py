@@ -88,11 +88,11 @@ def test_complaints_that_fit_all_filters(engine: QueryEngine, query: str, number
 
 @pytest.mark.parametrize(
     "path",
-    (
+    [
         *("complaints?l3=x", "complaints?from=yesterday", "complaints?limit=0", "complaints?limit=10001"),
         *("complaints?cursor=x", "complaints?cursor=kwECAw", "clusters?q=x", "clusters?members=1"),
         "kpis/daily?from=1-1",
-    ),
+    ],
 )
 def test_a_parameter_that_means_nothing_is_a_problem(engine: QueryEngine, path: str) -> None:
     answer = client(engine).get("/v1/" + path)
