@@ -61,9 +61,10 @@ class DuckDb:
         return _answer(told, shown)
 
     def close(self) -> None:
-        """See `QueryEngine`; waits for the queries under way."""
-        for _ in range(self._processes):
+        """See `QueryEngine`; waits for the queries under way, and may be called again."""
+        while self._processes:
             self._free.get().end()
+            self._processes -= 1
         self._lake.close()
 
     def _usable(self, process: Process) -> Process:

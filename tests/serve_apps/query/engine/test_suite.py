@@ -58,6 +58,48 @@ def test_reads_instants_in_utc_and_lists_as_lists(engine: QueryEngine) -> None:
     assert ask(engine, sql + " WHERE segment_offset = 7") == [{"t": minute, "h": hour, "l": ["speed"]}]
 
 
+# One line for each way of asking that an analyst relies on: an expression over `events`, and its value.
+EXPRESSIONS: dict[str, Any] = {
+    "5 / 2": 2,
+    "5.0 / 2": 2.5,
+    "sum(segment_offset)": 190,
+    "avg(segment_offset)": 9.5,
+    "count_if(is_complaint)": 18,
+    "count(DISTINCT region)": 2,
+    "count(*) FILTER (WHERE region = 'Kano')": 1,
+    "approx_percentile(confidence, 0.5)": 0.75,
+    "max_by(segment_offset, event_time)": 19,
+    "bool_or(is_complaint)": True,
+    "listagg(DISTINCT channel, '+') WITHIN GROUP (ORDER BY channel)": "sms+social",
+    "cardinality(array_agg(event_id))": 20,
+    "max(contains(secondary_l2, 'speed'))": True,
+    "max(json_extract_scalar(evidence, '$[0].rule'))": "no_network",
+    "max(date_trunc('hour', event_time))": datetime(2026, 1, 2, 12, tzinfo=UTC),
+    "max(date_diff('day', event_date, date '2026-02-01'))": 30,
+    "max(extract(hour FROM event_time))": 12,
+    "max(day_of_week(event_date))": 5,
+    "max(date_format(event_time, '%Y-%m-%d %H:%i'))": "2026-01-02 12:19",
+    "max(event_time AT TIME ZONE 'Africa/Lagos' < event_time)": False,
+    "lower('Ab') || upper('c')": "abC",
+    "substr('abcdef', 2, 3)": "bcd",
+    "split_part('a,b,c', ',', 2)": "b",
+    "strpos('abc', 'c')": 3,
+    "regexp_like('no network', '(?i)NETWORK')": True,
+    "regexp_extract('paid N500 twice', 'N([0-9]+)', 1)": "500",
+    "regexp_replace('a1b22', '[0-9]+', '#')": "a#b#",
+    "try_cast('x' AS bigint)": None,
+    "if(1 > 2, 'a', coalesce(NULL, 'b'))": "b",
+    "mod(7, 3) + greatest(1, 3, 2)": 4,
+    "NULL IS DISTINCT FROM 1": True,
+}
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_computes_as_trino_does(engine: QueryEngine, expression: str) -> None:
+    answer = engine.query(f"SELECT {expression} AS x FROM events", (), "analyst", Limits(rows=1))
+    assert answer.table.to_pylist() == [{"x": EXPRESSIONS[expression]}]
+
+
 def test_says_as_of_which_commit(engine: QueryEngine) -> None:
     seqs = {
         "SELECT count(*) FROM events": 2,
