@@ -51,21 +51,30 @@ def guard(
 
     Raises BadInput for anything else than one allowed SELECT, without quoting values.
     """
-    tree = _parse(sql, params)
+    try:
+        tree = _parse(sql, params)
+        read = _rewrite(tree, views, schema)
+        _limit(tree, rows + 1)
+        text = tree.sql(dialect, identify=True, comments=False, unsupported_level=sqlglot.ErrorLevel.RAISE)
+    except RecursionError:
+        raise BadInput("the query is nested too deeply") from None
+    except (SqlglotError, ValueError):
+        raise BadInput("a part of the query has no equal in the engine", hint="write it otherwise") from None
+    return Guarded(text, read)
+
+
+def _rewrite(tree: exp.Expr, views: Collection[str], schema: str) -> frozenset[str]:
+    """Check every node and point every table at what it names; gives the views that are read."""
     for node in tree.walk():
         _check(node)
-    names = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+    ctes = list(tree.find_all(exp.CTE))
+    names = {cte.alias.lower() for cte in ctes}
     if hidden := names & set(views):
         raise BadInput("a WITH name is the name of a view", hint="give it another name", name=min(hidden))
     read = frozenset(_resolve(table, names, views, schema) for table in list(tree.find_all(exp.Table)))
-    for cte in tree.find_all(exp.CTE):
+    for cte in ctes:
         cte.args["alias"].set("this", exp.to_identifier(_inner(cte.alias), quoted=True))
-    _limit(tree, rows + 1)
-    try:
-        text = tree.sql(dialect, identify=True, comments=False, unsupported_level=sqlglot.ErrorLevel.RAISE)
-    except (SqlglotError, ValueError):
-        raise BadInput("a part of the query has no equal in the engine", hint="write it otherwise") from None
-    return Guarded(text, read - {""})
+    return read - {""}
 
 
 def _parse(sql: str, params: Sequence[Value]) -> exp.Select | exp.SetOperation:
@@ -85,8 +94,6 @@ def _parse(sql: str, params: Sequence[Value]) -> exp.Select | exp.SetOperation:
             line=facts.get("line") or 0,
             column=facts.get("col") or 0,
         ) from None
-    except RecursionError:
-        raise BadInput("the query is nested too deeply") from None
     if len(trees) != 1 or not isinstance(trees[0], STATEMENTS):
         raise BadInput("only one SELECT can be asked", hint="remove the other statements")
     tree = trees[0]
@@ -133,7 +140,7 @@ def _check(node: exp.Expr) -> None:
     kind = type(node)
     if kind not in NODES:
         name = node.name if kind is exp.Anonymous and _NAME.fullmatch(node.name) else kind.__name__
-        raise BadInput("not allowed in a query", hint="see the list of what is", what=name.lower())
+        raise BadInput("not allowed in a query", hint="GET /v1/dictionary lists the views", what=name.lower())
     parts = PARTS.get(kind)
     for part, value in node.args.items():
         if parts is not None and value and part not in parts:

@@ -52,21 +52,27 @@ class DuckDb:
         except Empty:
             raise Busy("all query processes are at work", hint="wait a moment and ask again") from None
         try:
+            process = self._usable(process)
             shown = self._snapshots()
             told = process.ask(Ask(_moved(process, shown), sql, list(params), role, *limits))
             process.shown = {name: each.location for name, each in shown.items()}
         finally:
-            if process.spent:
-                process.end()
-                process = Process(self._setup, self._clock)
-            self._free.put(process)
+            self._free.put(self._usable(process))
         return _answer(told, shown)
 
     def close(self) -> None:
-        """See `QueryEngine`; waits for the queries under way."""
-        for _ in range(self._processes):
+        """See `QueryEngine`; waits for the queries under way, and may be called again."""
+        while self._processes:
             self._free.get().end()
+            self._processes -= 1
         self._lake.close()
+
+    def _usable(self, process: Process) -> Process:
+        """This process, or another in its place."""
+        if not process.spent:
+            return process
+        process.end()
+        return Process(self._setup, self._clock)
 
     def _snapshots(self) -> dict[str, Snapshot]:
         with self._reading:

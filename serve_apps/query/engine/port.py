@@ -45,5 +45,5 @@ class QueryEngine(Protocol):
         ...
 
     def close(self) -> None:
-        """End what the engine runs; queries under way fail."""
+        """End what the engine runs, once; nothing is asked any more."""
         ...

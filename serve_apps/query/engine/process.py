@@ -27,8 +27,7 @@ class Process:
         self._clock = clock
         self.shown: dict[str, str] = {}
         """What the child's tables show: the location of each one's snapshot."""
-        self.spent = False
-        """It was asked something and has not answered: of no more use."""
+        self._asked = False
         self._ready = False
         self._child = subprocess.Popen(
             [sys.executable, "-m", "serve_apps.query.engine.child"],
@@ -44,7 +43,7 @@ class Process:
 
     def ask(self, ask: Ask) -> Told:
         """Raises TooSlow, TooLarge or Unavailable where no answer came: the child is `spent` then."""
-        self.spent = True
+        self._asked = True
         if not self._ready:
             failed = Unavailable("the query process does not start", hint="check memory and installation")
             self._receive(START_S, failed, failed)
@@ -58,8 +57,13 @@ class Process:
             TooSlow("the query takes too long", hint="read fewer rows", seconds=int(ask.seconds)),
             TooLarge("the query ended its process", hint="it may need too much memory: read fewer rows"),
         )
-        self.spent = False
+        self._asked = False
         return told
+
+    @property
+    def spent(self) -> bool:
+        """Of no more use: it has ended, or was asked something and has not answered."""
+        return self._asked or self._child.poll() is not None
 
     def end(self) -> None:
         """Kill it and let the system forget it."""

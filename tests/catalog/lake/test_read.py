@@ -8,11 +8,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
+from pyiceberg.table import DataScan, FileScanTask
 
-from catalog.errors import Stopped
+from catalog.errors import Stopped, UnsafeStore
 from catalog.lake import read
 from catalog.lake.commit import Lake
-from catalog.tables import EVENTS
+from catalog.tables import EVENTS, LEDGER
 from tests.catalog.lake.conftest import CHANNELS, events, put
 
 
@@ -118,3 +119,54 @@ def test_a_file_that_cannot_be_opened_now_is_tried_again(filled: Lake) -> None:
     Path(filled.store.load(EVENTS.name).inspect.files()["file_path"][5].as_py()).unlink()
     with pytest.raises(FileNotFoundError):
         read.counts(filled, 4)
+
+
+def test_a_snapshot_says_what_another_engine_needs(filled: Lake) -> None:
+    found = read.snapshot(filled, EVENTS.name)
+    assert (found.commit_seq, found.source_seq) == (4, 0)
+    assert set(found.files) == set(read.data_files(filled, EVENTS.name).paths)
+    fields = {field.name: (field.field_id, field.type) for field in found.schema}
+    assert fields["event_id"] == (1, "string")
+    assert fields["band_hashes"] == (17, "list<long>")
+    empty = read.snapshot(filled, LEDGER.name)
+    assert (empty.commit_seq, empty.snapshot_id, empty.files) == (0, None, ())
+
+
+def test_tables_that_did_not_move_are_not_read_again(filled: Lake) -> None:
+    names = (EVENTS.name, LEDGER.name)
+    before = read.snapshots(filled, names, {})
+    put(filled, 5)
+    after = read.snapshots(filled, names, before)
+    assert after[LEDGER.name] is before[LEDGER.name]
+    assert after[EVENTS.name].commit_seq == 5
+
+
+def test_commits_meanwhile_may_remove_the_metadata_that_was_named(
+    filled: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = filled.store.locations((EVENTS.name,))
+    for seq in range(5, 18):
+        put(filled, seq)
+    assert not Path(named[EVENTS.name].removeprefix("file://")).exists()
+    answers = iter([named, filled.store.locations((EVENTS.name,))])
+    monkeypatch.setattr(filled.store, "locations", lambda names: next(answers))
+    assert read.snapshot(filled, EVENTS.name).commit_seq == 17
+
+
+def test_metadata_that_stays_gone_stops(filled: Lake) -> None:
+    for file in (filled.store.warehouse / "structured/events/metadata").glob("*.metadata.json"):
+        file.unlink()
+    with pytest.raises(Stopped, match="metadata is gone"):
+        read.snapshots(filled, (LEDGER.name, EVENTS.name), {})
+
+
+def test_a_table_with_delete_files_is_refused(filled: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = DataScan.plan_files
+
+    def deleted(scan: DataScan) -> list[FileScanTask]:
+        tasks = list(plan(scan))
+        return [FileScanTask(task.file, delete_files={task.file}) for task in tasks]
+
+    monkeypatch.setattr(DataScan, "plan_files", deleted)
+    with pytest.raises(UnsafeStore, match="delete files"):
+        read.snapshot(filled, EVENTS.name)

@@ -46,6 +46,7 @@ def event(number: int, plan: int = 1, **given: Any) -> Row:
         "is_complaint": True,
         "l1": "network",
         "l2": "outage",
+        "secondary_l2": ["speed"],
         "confidence": 0.75,
         "needs_review": False,
         "evidence": '[{"rule":"no_network","l2":"outage","start":0,"end":10}]',

@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from catalog.errors import Busy, TooLarge, UnsafeStore
+from catalog.lake.commit import Lake
+from catalog.tables import EVENTS
+from serve_apps.query.api import Deps, create_api
+from serve_apps.query.engine.port import Answer, Limits, QueryEngine, Role, Value
+from tests.serve_apps.client import Client
+from tests.serve_apps.query.engine.engines import duckdb
+from tests.serve_apps.query.lakes import commit, complaint, derive, event
+
+ARROW = "application/vnd.apache.arrow.stream"
+ID = "{:032x}".format
+
+
+class Keys:
+    """One key for each role."""
+
+    def role_of(self, token: str) -> Role | None:
+        roles: dict[str, Role] = {"key-a": "analyst", "key-c": "compliance"}
+        return roles.get(token)
+
+
+def original(segment: str, offset: int) -> bytes:
+    return b"\xff" if offset == 3 else f"{segment}:{offset}".encode()
+
+
+def client(engine: QueryEngine, key: str = "key-a") -> Client:
+    return Client(create_api(Deps(engine, Keys(), original)), {"Authorization": f"Bearer {key}"})
+
+
+class Canned:
+    """An engine that gives one answer, or one error."""
+
+    def __init__(self, answer: pa.Table | Exception) -> None:
+        self._answer = answer
+        self.asked: list[tuple[str, Sequence[Value]]] = []
+
+    def query(self, sql: str, params: Sequence[Value], role: Role, limits: Limits) -> Answer:
+        self.asked.append((sql, params))
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return Answer(self._answer, 7, False)
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer other", "Basic key-a", "key-a"])
+def test_wants_a_key(authorization: str) -> None:
+    engine = Canned(Busy("never asked"))
+    app = create_api(Deps(engine, Keys(), original))
+    for method, path in [("GET", "/v1/complaints"), ("POST", "/v1/sql"), ("GET", "/v1/dictionary")]:
+        answer = Client(app, {"Authorization": authorization}).request(method, path, content=b"{}")
+        assert (answer.status_code, answer.json()["code"]) == (401, "no_key")
+    assert engine.asked == []
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("", [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]),
+        ("limit=2", [9, 8]),
+        ("channel=social", [4]),
+        ("region=Kano&l1=billing&l2=refund", [4]),
+        ("disposition=duplicate", [3]),
+        ("is_complaint=false", [5]),
+        (f"cluster_id={ID(1)}", [3, 2, 1]),
+        ("q=SINCE 7 days", [7]),
+        ("q=%25", []),
+        ("from=2026-01-02&to=2026-01-02&limit=1", [9]),
+        ("from=2026-01-03", []),
+        ("to=2026-01-01", []),
+        ("channel=sms' OR '1'='1", []),
+    ],
+)
+def test_complaints_that_fit_all_filters(engine: QueryEngine, query: str, numbers: list[int]) -> None:
+    answer = client(engine).get("/v1/complaints?" + query).json()
+    assert [row["event_id"] for row in answer["rows"]] == [ID(n) for n in numbers]
+    assert answer["as_of_seq"] == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("complaints?l3=x", "complaints?from=yesterday", "complaints?limit=0", "complaints?limit=10001"),
+        *("complaints?cursor=x", "complaints?cursor=kwECAw", "clusters?q=x", "clusters?members=1"),
+        "kpis/daily?from=1-1",
+    ],
+)
+def test_a_parameter_that_means_nothing_is_a_problem(engine: QueryEngine, path: str) -> None:
+    answer = client(engine).get("/v1/" + path)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_pages_hold_every_complaint_once_while_more_are_committed(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    derive(lake, [complaint(n // 2, 1, event_id=ID(n)) for n in range(7)], source_seq=1)
+    engine = duckdb(tmp_path)
+    door, seen, path = client(engine), [], "/v1/complaints?limit=2&l1=network"
+    while path:
+        answer = door.get(path)
+        assert answer.json()["as_of_seq"] == 1
+        seen += [row["event_id"] for row in answer.json()["rows"]]
+        more = answer.json().get("next")
+        assert answer.headers.get("beejan-next") == more
+        path = f"/v1/complaints?limit=2&l1=network&cursor={more}" if more else ""
+        derive(lake, [complaint(n, 2, event_id=ID(100 + len(seen) + n)) for n in (0, 2, 9)], source_seq=2)
+    assert seen == [ID(n) for n in (6, 4, 5, 2, 3, 0, 1)]
+    first = door.get("/v1/complaints?limit=2").json()["next"]
+    assert (
+        door.get(f"/v1/complaints?l1=billing&cursor={first}").json()["title"]
+        == "the cursor belongs to other filters"
+    )
+    engine.close()
+    lake.close()
+
+
+def test_one_event_with_its_decision_in_words(engine: QueryEngine) -> None:
+    answer = client(engine).get(f"/v1/complaints/{ID(2)}").json()
+    assert (answer["as_of_seq"], answer["event"]["customer_key"], answer["cluster"]["members"]) == (
+        1,
+        None,
+        3,
+    )
+    assert f"Its text is nearly that of {ID(1)}, 90% alike." in answer["explanation"]
+    held = client(engine).get(f"/v1/complaints/{ID(10)}").json()
+    assert held["event"]["reason"] == "event_time_naive"
+    assert held["cluster"] is None
+    missing = client(engine).get(f"/v1/complaints/{ID(99)}")
+    assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+
+
+def test_original_text_is_for_compliance_alone(engine: QueryEngine) -> None:
+    refused = client(engine).get(f"/v1/complaints/{ID(2)}?original=true")
+    assert (refused.status_code, refused.json()["code"]) == (403, "role_forbidden")
+    compliance = client(engine, "key-c")
+    shown = compliance.get(f"/v1/complaints/{ID(2)}?original=true").json()
+    assert (shown["original"], shown["event"]["customer_key"]) == ("s1:2", "customer-2")
+    assert compliance.get(f"/v1/complaints/{ID(3)}?original=true").json()["original_base64"] == "/w=="
+    assert "original" not in compliance.get(f"/v1/complaints/{ID(2)}").json()
+
+
+@pytest.mark.parametrize(
+    ("path", "column", "values"),
+    [
+        ("clusters", "cluster_id", [ID(1)]),
+        ("clusters?members=4", "cluster_id", []),
+        ("clusters?from=2026-01-02&to=2026-01-02&l2=outage&region=Lagos", "members", [3]),
+        ("kpis/daily?channel=sms", "complaints", [7, 0]),
+        ("kpis/daily?from=2026-01-03", "complaints", []),
+        ("kpis/daily?l1=billing&l2=refund&region=Kano", "clusters", [1]),
+        ("ledger", "received", [12]),
+        ("ledger", "is_balanced", [True]),
+    ],
+)
+def test_summaries(engine: QueryEngine, path: str, column: str, values: list[Any]) -> None:
+    answer = client(engine).get("/v1/" + path)
+    assert [row[column] for row in answer.json()["rows"]] == values
+    assert answer.headers["beejan-as-of-seq"] == str(answer.json()["as_of_seq"])
+
+
+def test_sql_with_parameters_and_a_limit(engine: QueryEngine) -> None:
+    body = {
+        "sql": "SELECT event_id FROM complaints WHERE l1 = ? ORDER BY 1",
+        "parameters": ["network"],
+        "limit": 2,
+    }
+    answer = client(engine).request("POST", "/v1/sql", json=body)
+    assert answer.json() == {
+        "as_of_seq": 1,
+        "truncated": True,
+        "columns": [{"name": "event_id", "type": "varchar"}],
+        "rows": [{"event_id": ID(0)}, {"event_id": ID(1)}],
+    }
+    assert answer.headers["beejan-truncated"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"not json", 400, "bad_request"),
+        (b"\xff", 400, "bad_request"),
+        (b'{"sql": "SELECT 1", "limits": 3}', 400, "bad_request"),
+        (b'{"sql": "SELECT 1", "limit": 0}', 400, "bad_request"),
+        (b'{"sql": "SELECT ?", "parameters": [[1]]}', 400, "bad_request"),
+        (b'{"sql": "SELECT * FROM structured.events"}', 400, "bad_input"),
+        (b'{"sql": "' + b"x" * 300_000 + b'"}', 413, "body_too_large"),
+    ],
+)
+def test_a_body_that_is_no_query_is_a_problem(
+    engine: QueryEngine, body: bytes, status: int, code: str
+) -> None:
+    answer = client(engine).request("POST", "/v1/sql", content=body)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "retry"),
+    [(Busy("b"), 503, "1"), (TooLarge("t"), 400, None), (UnsafeStore("u"), 500, None)],
+)
+def test_an_error_says_whether_to_try_again(error: Exception, status: int, retry: str | None) -> None:
+    answer = client(Canned(error)).get("/v1/ledger")
+    assert (answer.status_code, answer.headers.get("retry-after")) == (status, retry)
+
+
+def test_csv_is_no_formula() -> None:
+    words = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", 'a "b", c', None, "plain"]
+    table = pa.table(
+        {"=cmd": words, "n": [-1.5, *[None] * 8], "l": [["=a", "b"], *[None] * 8], "b": [True] * 9}
+    )
+    answer = client(Canned(table)).get("/v1/ledger", headers={"Accept": "text/csv"})
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.text.split("\r\n") == [
+        "'=cmd,n,l,b",
+        '\'=1+1,-1.5,"[""=a"",""b""]",true',
+        "'+1,,,true",
+        "'-1,,,true",
+        "'@x,,,true",
+        "'\tx,,,true",
+        '"\'\rx",,,true',
+        '"a ""b"", c",,,true',
+        ",,,true",
+        "plain,,,true",
+        "",
+    ]
+
+
+def test_arrow_is_the_table_itself(engine: QueryEngine) -> None:
+    answer = client(engine).get("/v1/complaints?limit=3", headers={"Accept": f"text/html;q=1, {ARROW}"})
+    assert (answer.headers["content-type"], answer.headers["beejan-truncated"]) == (ARROW, "true")
+    assert pa.ipc.open_stream(answer.content).read_all().num_rows == 3
+    assert client(engine).get("/v1/ledger", headers={"Accept": "image/png"}).status_code == 406
+
+
+def test_the_dictionary_lists_what_can_be_asked(engine: QueryEngine) -> None:
+    views = {each["name"]: each for each in client(engine).get("/v1/dictionary").json()["views"]}
+    assert set(views) == {"events", "complaints", "clusters", "quarantine", "kpi_daily", "ledger"}
+    masked = {each["name"] for each in views["complaints"]["columns"] if each["is_masked"]}
+    assert masked == {"customer_key", "account_key"}
+
+
+def test_describes_itself() -> None:
+    described = client(Canned(Busy("never asked"))).get("/openapi.json").json()
+    assert described["openapi"].startswith("3.1")
+    assert {"/v1/sql", "/v1/complaints", "/v1/complaints/{event_id}"} <= set(described["paths"])
+
+
+def test_events_of_a_lake_that_grows_are_there_at_once(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    engine = duckdb(tmp_path)
+    assert client(engine).get(f"/v1/complaints/{ID(1)}").status_code == 404
+    commit(lake, EVENTS, [event(1)])
+    assert client(engine).get(f"/v1/complaints/{ID(1)}").status_code == 200
+    engine.close()
+    lake.close()
