@@ -10,7 +10,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from catalog.bundle.bundle import UNCLASSIFIED, Bundle, Category, Operator, PlaceName, Rule, Settings, Spelling
+from catalog.bundle.bundle import (
+    UNCLASSIFIED,
+    Bundle,
+    Category,
+    Operator,
+    PlaceName,
+    Rule,
+    Settings,
+    Spelling,
+)
 from catalog.bundle.patterns import BadPattern, Phrases, folded
 from catalog.errors import BadInput
 
@@ -67,7 +76,9 @@ def _typed(value: object, kind: type[T], name: str) -> T:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise BadInput("a field is missing, unknown or of the wrong type", hint=str(error), file=name) from error
+        raise BadInput(
+            "a field is missing, unknown or of the wrong type", hint=str(error), file=name
+        ) from error
 
 
 def _rules(content: dict[str, Any]) -> tuple[Rule, ...]:
@@ -122,7 +133,9 @@ def _spellings(name: str, further: str) -> tuple[Spelling, ...]:
     for written in filter(None, map(str.strip, further.split("|"))):
         text = written.rstrip("?")
         found[text] = ("", "cue", "both")[len(written) - len(text)]
-    return _typed([{"text": text, "needs": needs} for text, needs in found.items()], tuple[Spelling, ...], PLACES)
+    return _typed(
+        [{"text": text, "needs": needs} for text, needs in found.items()], tuple[Spelling, ...], PLACES
+    )
 
 
 def _check_taxonomy(bundle: Bundle) -> None:

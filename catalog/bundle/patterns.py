@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import hyperscan
 
@@ -25,7 +25,7 @@ _SPELLINGS = 5_000
 _IN_WORDS = b"@&%'_<>"
 """So that neither the words of a handle nor a placeholder like <PHONE> are words of the text."""
 _FOLD = bytes(
-    ord(chr(byte).lower()) if byte < 128 and chr(byte).isalnum() or byte in _IN_WORDS else 32
+    ord(chr(byte).lower()) if (byte < 128 and chr(byte).isalnum()) or byte in _IN_WORDS else 32
     for byte in range(256)
 )
 """Capital letters to small ones, everything that is no ASCII letter, digit or such a mark to a blank."""
@@ -135,7 +135,7 @@ def folded(words: str) -> bytes:
     return b" ".join(words.encode().translate(_FOLD).split())
 
 
-def _note(number: int, start: int, end: int, _flags: int, found: list[tuple[int, int, int]]) -> None:
+def _note(number: int, start: int, end: int, _flags: int, found: Any) -> None:
     found.append((number, start, end))
 
 
@@ -226,4 +226,3 @@ def _joined(text: str, parts: list[list[Span]], gaps: list[int]) -> Span | None:
 
 def _is_one(text: str, end: int, start: int) -> bool:
     return not _SENTENCE_END.search(text, end, start)
-

@@ -69,7 +69,8 @@ class Classifier:
         ranked = self._ranked([rule for rule, _, _ in spoken.values()])
         l2, secondary, confidence = self._label(ranked)
         evidence = [
-            {"rule": rule.name, "l2": rule.l2, "start": start, "end": end} for rule, start, end in spoken.values()
+            {"rule": rule.name, "l2": rule.l2, "start": start, "end": end}
+            for rule, start, end in spoken.values()
         ]
         return _Class(
             is_complaint=is_complaint,

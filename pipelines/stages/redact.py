@@ -1,4 +1,4 @@
-"""Identifiers of people out of the text, and in their place what kind they were; who it was, as a pseudonym."""
+"""Identifiers out of the text, their kind in their place; and who it was, as a pseudonym."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ _STRONGEST = ("msisdn", "email", "customer_id", "handle")
 _SUSPECT = re.compile(r"\d[^0-9]{0,3}\d[^0-9]{0,3}\d|@| at ", re.IGNORECASE)
 """A text without any of these holds nothing that is looked for by its form."""
 _MAIL_HOSTS = r"(?:gmail|googlemail|yahoo|ymail|hotmail|outlook|live|icloud|aol|proton(?:mail)?)"
+_MAIL_ENDING = r"(?: ?\. ?| ?\(?\bdot\b\)? ?)[a-z]{2,3}\b"
 _EMAIL = re.compile(
     r"[\w.+\-%']+@(?:[\w\-]+\.)+[^\W\d_]{2,}"
-    rf"|[\w.+\-%]+ ?(?:@|\(at\)|\[at\]|\bat\b) ?{_MAIL_HOSTS}(?:(?: ?\. ?| ?\(?\bdot\b\)? ?)[a-z]{{2,3}}\b)*",
+    rf"|[\w.+\-%]+@{_MAIL_HOSTS}\b"
+    rf"|[\w.+\-%]+ ?(?:@|\(at\)|\[at\]|\bat\b) ?{_MAIL_HOSTS}(?:{_MAIL_ENDING})+",
     re.IGNORECASE,
 )
-_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", re.IGNORECASE)
 _OWN = {"handle": HANDLE, "account": ACCOUNT, "customer_id": CUSTOMER}
 _SHORTEST_OWN = 4
 
@@ -57,9 +59,7 @@ class Redactor:
         patterns = "|".join(f"(?:{pattern})" for pattern in bundle.settings.account_patterns)
         self._accounts = re.compile(patterns or r"(?!)", re.IGNORECASE)
 
-    def redact(
-        self, texts: Sequence[str | None], customers: Sequence[tuple[Identifier, ...]]
-    ) -> Redactions:
+    def redact(self, texts: Sequence[str | None], customers: Sequence[tuple[Identifier, ...]]) -> Redactions:
         """Redact each text by itself; `customers` are the identifiers sent with each text."""
         done = [self._one(text, customer) for text, customer in zip(texts, customers, strict=True)]
         columns = zip(*done, strict=True) if done else ((),) * 5
@@ -69,7 +69,7 @@ class Redactor:
     def _one(
         self, text: str | None, customer: tuple[Identifier, ...]
     ) -> tuple[str | None, str | None, str | None, str | None, str | None]:
-        known = {identifier.kind: identifier.value for identifier in reversed(customer)}
+        known: dict[str, str] = {identifier.kind: identifier.value for identifier in reversed(customer)}
         number = e164(known["msisdn"], self._regions) if "msisdn" in known else None
         found = self._found(text, customer) if text else []
         in_text = next((each.e164 for each in found if each.e164), None)
@@ -139,5 +139,3 @@ def _replaced(text: str, found: list[Found]) -> str:
 def _counts(found: list[Found]) -> str | None:
     counted = Counter(each.kind for each in found)
     return msgspec.json.encode(counted, order="sorted").decode() if counted else None
-
-
