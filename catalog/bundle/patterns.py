@@ -161,14 +161,15 @@ def _is_expression(phrase: str) -> bool:
 
 
 def _expression(phrase: str) -> bytes:
-    before = "^" if phrase.startswith("^") else _edge(phrase[0])
-    after = "$" if phrase.endswith("$") else _edge(phrase[-1])
+    before = "^" if phrase.startswith("^") else _edge(phrase, 0)
+    after = "$" if phrase.endswith("$") else _edge(phrase, -1)
     body = phrase.removeprefix("^").removesuffix("$").replace("'", "'?")
     return f"{before}(?:{body}){after}".encode()
 
 
-def _edge(character: str) -> str:
-    return r"\b" if character.isalnum() or character in "()]" else ""
+def _edge(phrase: str, at: int) -> str:
+    """A word's end, unless it is a mark that stands there, or anything outside ASCII."""
+    return r"\b" if phrase.isascii() and (phrase[at].isalnum() or phrase[at] in "()]") else ""
 
 
 def spellings(phrase: str) -> set[str]:

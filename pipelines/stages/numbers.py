@@ -29,7 +29,7 @@ _LONGEST_PRICE = 9
 """Digits in the highest price."""
 _LONGEST = 25
 """Digits in the longest number that is looked at: a SIM card's serial has 20."""
-_MOST_GROUPS = 8
+_MOST_GROUPS = 16
 
 
 class Found(NamedTuple):
@@ -197,7 +197,8 @@ def _certain(text: str, groups: list[_Group], regions: Sequence[str]) -> Verdict
 
 
 def _phone(digits: str, lengths: tuple[int, ...], regions: Sequence[str]) -> str | None:
-    if digits[0] == "0" and lengths[0] > 1:
+    # A single nought may begin a decimal, but not one that is exactly a mobile number.
+    if digits[0] == "0" and (lengths[0] > 1 or _HOME_MOBILE.fullmatch(digits, 1)):
         return e164(digits, regions)
     codes = [str(phonenumbers.country_code_for_region(region)) for region in regions]
     if len(digits) >= 11 and any(digits.startswith(code) for code in codes):
