@@ -9,6 +9,8 @@ text or a character outside ASCII in it is a regular expression over the text as
 
 from __future__ import annotations
 
+import bisect
+import operator
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +23,7 @@ _GAP = re.compile("({})".format("|".join(map(re.escape, _GAPS))))
 _SENTENCE_END = re.compile(r"[.!?\n]")
 _EXPRESSION = re.compile(r"[][*+]|^\^|\$$")
 _FLAGS = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SOM_LEFTMOST
+_LONGEST_PHRASE = 100
 _SPELLINGS = 5_000
 _IN_WORDS = b"@&%'_<>"
 """So that neither the words of a handle nor a placeholder like <PHONE> are words of the text."""
@@ -217,7 +220,7 @@ def _joined(text: str, parts: list[list[Span]], gaps: list[int]) -> Span | None:
     """The first place where the parts follow one another, near enough and within one sentence."""
     for start, end in parts[0]:
         for following, gap in zip(parts[1:], gaps, strict=True):
-            end = next((to for at, to in following if end <= at <= end + gap and _is_one(text, end, at)), 0)
+            end = _next_end(text, end, following, gap)
             if not end:
                 break
         else:
@@ -225,5 +228,12 @@ def _joined(text: str, parts: list[list[Span]], gaps: list[int]) -> Span | None:
     return None
 
 
-def _is_one(text: str, end: int, start: int) -> bool:
-    return not _SENTENCE_END.search(text, end, start)
+def _next_end(text: str, end: int, following: list[Span], gap: int) -> int:
+    """The end of the first span (of some in order of their ends) that begins near enough, else 0."""
+    for n in range(bisect.bisect(following, end, key=operator.itemgetter(1)), len(following)):
+        at, to = following[n]
+        if end <= at <= end + gap and not _SENTENCE_END.search(text, end, at):
+            return to
+        if to > end + gap + _LONGEST_PHRASE:
+            break
+    return 0

@@ -25,9 +25,10 @@ _MAILERS = ("mail", "yahoo", "outlook", "live", "icloud", "aol", "proton")
 _MAIL_HOSTS = r"(?:gmail|googlemail|yahoo|ymail|hotmail|outlook|live|icloud|aol|proton(?:mail)?)"
 _MAIL_ENDING = r"(?: ?\. ?| ?\(?\bdot\b\)? ?)[a-z]{2,3}\b"
 _EMAIL = re.compile(
-    r"[\w.+\-%']+@(?:[\w\-]+\.)+[^\W\d_]{2,}"
-    rf"|[\w.+\-%]+@{_MAIL_HOSTS}\b"
-    rf"|[\w.+\-%]+ ?(?:@|\(at\)|\[at\]|\bat\b) ?{_MAIL_HOSTS}(?:{_MAIL_ENDING})+",
+    # From the first character of a word on only, or a long word would be tried from each of its letters.
+    r"(?<![\w.+\-%'])[\w.+\-%']+"
+    rf"(?:@(?:(?:[\w\-]+\.)+[^\W\d_]{{2,}}|{_MAIL_HOSTS}\b)"
+    rf"| ?(?:@|\(at\)|\[at\]|\bat\b) ?{_MAIL_HOSTS}(?:{_MAIL_ENDING})+)",
     re.IGNORECASE,
 )
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", re.IGNORECASE)
