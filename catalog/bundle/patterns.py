@@ -3,8 +3,8 @@
 A pattern is one or more phrases. Within a phrase `(a|b)` is a or b, `x?` and `(a|b)?` may be missing, and so
 may an apostrophe; upper and lower case are the same; a phrase is whole words. Between phrases ` .. ` is up
 to 15 and ` … ` up to 40 characters of one sentence. `^` and `$` at a pattern's ends are the text's ends.
-Marks other than `'@&%_<>` stand for blanks. A phrase with any of `[]*+`, an end of the
-text or a character outside ASCII in it is a regular expression over the text as it is, which costs more.
+Marks other than `'@&%_<>` stand for blanks. A phrase with any of `[]*+`, an end of the text or a character
+outside ASCII in it is a regular expression over the text as it is, which costs more.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from typing import Any, NamedTuple
 
 import hyperscan
 
+from catalog.bundle.spellings import spellings
+
 _GAPS = {" .. ": 15, " … ": 40}
 _GAP = re.compile("({})".format("|".join(map(re.escape, _GAPS))))
 _SENTENCE_END = re.compile(r"[.!?\n]")
 _EXPRESSION = re.compile(r"[][*+]|^\^|\$$")
 _FLAGS = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SOM_LEFTMOST
 _LONGEST_PHRASE = 100
-_SPELLINGS = 5_000
+_ORDER = operator.itemgetter(2, 0, 1)
 _IN_WORDS = b"@&%'_<>"
 """So that neither the words of a handle nor a placeholder like <PHONE> are words of the text."""
 _FOLD = bytes(
@@ -116,6 +118,8 @@ class Words:
         found: list[tuple[int, int, int]] = []
         if self._literals:
             self._literals.scan(b" %b " % content.translate(_FOLD), match_event_handler=_note, context=found)
+        # One order on every machine: where two matches end together, the scanner's own is its business.
+        found.sort(key=_ORDER)
         # The copy begins a byte earlier, and a match ends with its blank: the word itself ends two before.
         spans: dict[int, list[Span]] = {}
         place = _places(content, text)
@@ -127,6 +131,7 @@ class Words:
         found.clear()
         if self._expressions:
             self._expressions.scan(content, match_event_handler=_note, context=found)
+        found.sort(key=_ORDER)
         for number, start, end in found:
             for phrase in self._of_expression[number]:
                 spans.setdefault(phrase, []).append((place(start), place(end)))
@@ -173,37 +178,6 @@ def _expression(phrase: str) -> bytes:
 def _edge(phrase: str, at: int) -> str:
     """A word's end, unless it is a mark that stands there, or anything outside ASCII."""
     return r"\b" if phrase.isascii() and (phrase[at].isalnum() or phrase[at] in "()]") else ""
-
-
-def spellings(phrase: str) -> set[str]:
-    """Every way to write a phrase without regular expressions. Raises ValueError for none or too many."""
-    found, rest = _alternatives(phrase.replace("'", "'?"))
-    if rest or not any(found):
-        raise ValueError("a bracket too many, or nothing to find")
-    return {words.strip() for words in found if words.strip()}
-
-
-def _alternatives(rest: str) -> tuple[set[str], str]:
-    """The spellings up to a closing bracket or the end, and what is left from there."""
-    found: set[str] = set()
-    sequence = {""}
-    while rest and rest[0] != ")":
-        if rest[0] == "|":
-            found, sequence, rest = found | sequence, {""}, rest[1:]
-            continue
-        if rest[0] == "(":
-            options, rest = _alternatives(rest[1:])
-            if not rest:
-                raise ValueError("a bracket is not closed")
-        else:
-            options = {rest[0]}
-        rest = rest[1:]
-        if rest.startswith("?"):
-            options, rest = {*options, ""}, rest[1:]
-        sequence = {before + after for before in sequence for after in options}
-        if len(sequence) > _SPELLINGS:
-            raise ValueError("too many spellings")
-    return found | sequence, rest
 
 
 def _faulty(phrases: Iterable[str]) -> int:

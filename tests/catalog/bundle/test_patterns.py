@@ -2,7 +2,8 @@
 
 import pytest
 
-from catalog.bundle.patterns import BadPattern, Phrases, spellings
+from catalog.bundle.patterns import BadPattern, Phrases
+from catalog.bundle.spellings import spellings
 
 
 @pytest.mark.parametrize(
