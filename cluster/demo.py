@@ -109,11 +109,18 @@ class Doors:
     def is_known(self) -> bool:
         """Whether the doors take every key."""
         nobody = "0" * 32
-        return all(
-            self._client.get(f"/v1/events/{nobody}", headers={"Authorization": f"Bearer {token}"}).is_success
-            for source, token in self._tokens.items()
-            if source
-        ) and self._client.get("/v1/dictionary", headers={"Authorization": f"Bearer {self._tokens['']}"}).is_success
+        return (
+            all(
+                self._client.get(
+                    f"/v1/events/{nobody}", headers={"Authorization": f"Bearer {token}"}
+                ).is_success
+                for source, token in self._tokens.items()
+                if source
+            )
+            and self._client.get(
+                "/v1/dictionary", headers={"Authorization": f"Bearer {self._tokens['']}"}
+            ).is_success
+        )
 
     def send(self, first: Post, path: str, body: bytes, content_type: str) -> dict[str, Any]:
         """POST as its first post says; the answer's JSON. Tries again while told to come back."""

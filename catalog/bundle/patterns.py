@@ -3,25 +3,30 @@
 A pattern is one or more phrases. Within a phrase `(a|b)` is a or b, `x?` and `(a|b)?` may be missing, and so
 may an apostrophe; upper and lower case are the same; a phrase is whole words. Between phrases ` .. ` is up
 to 15 and ` … ` up to 40 characters of one sentence. `^` and `$` at a pattern's ends are the text's ends.
-Marks other than `'@&%_<>` stand for blanks. A phrase with any of `[]*+`, an end of the
-text or a character outside ASCII in it is a regular expression over the text as it is, which costs more.
+Marks other than `'@&%_<>` stand for blanks. A phrase with any of `[]*+`, an end of the text or a character
+outside ASCII in it is a regular expression over the text as it is, which costs more.
 """
 
 from __future__ import annotations
 
+import bisect
+import operator
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import hyperscan
+
+from catalog.bundle.spellings import spellings
 
 _GAPS = {" .. ": 15, " … ": 40}
 _GAP = re.compile("({})".format("|".join(map(re.escape, _GAPS))))
 _SENTENCE_END = re.compile(r"[.!?\n]")
 _EXPRESSION = re.compile(r"[][*+]|^\^|\$$")
 _FLAGS = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SOM_LEFTMOST
-_SPELLINGS = 5_000
+_LONGEST_PHRASE = 100
+_ORDER = operator.itemgetter(2, 0, 1)
 _IN_WORDS = b"@&%'_<>"
 """So that neither the words of a handle nor a placeholder like <PHONE> are words of the text."""
 _FOLD = bytes(
@@ -113,6 +118,8 @@ class Words:
         found: list[tuple[int, int, int]] = []
         if self._literals:
             self._literals.scan(b" %b " % content.translate(_FOLD), match_event_handler=_note, context=found)
+        # One order on every machine: where two matches end together, the scanner's own is its business.
+        found.sort(key=_ORDER)
         # The copy begins a byte earlier, and a match ends with its blank: the word itself ends two before.
         spans: dict[int, list[Span]] = {}
         place = _places(content, text)
@@ -124,6 +131,7 @@ class Words:
         found.clear()
         if self._expressions:
             self._expressions.scan(content, match_event_handler=_note, context=found)
+        found.sort(key=_ORDER)
         for number, start, end in found:
             for phrase in self._of_expression[number]:
                 spans.setdefault(phrase, []).append((place(start), place(end)))
@@ -135,7 +143,7 @@ def folded(words: str) -> bytes:
     return b" ".join(words.encode().translate(_FOLD).split())
 
 
-def _note(number: int, start: int, end: int, _flags: int, found: list[tuple[int, int, int]]) -> None:
+def _note(number: int, start: int, end: int, _flags: int, found: Any) -> None:
     found.append((number, start, end))
 
 
@@ -161,45 +169,15 @@ def _is_expression(phrase: str) -> bool:
 
 
 def _expression(phrase: str) -> bytes:
-    before = "^" if phrase.startswith("^") else _edge(phrase[0])
-    after = "$" if phrase.endswith("$") else _edge(phrase[-1])
+    before = "^" if phrase.startswith("^") else _edge(phrase, 0)
+    after = "$" if phrase.endswith("$") else _edge(phrase, -1)
     body = phrase.removeprefix("^").removesuffix("$").replace("'", "'?")
     return f"{before}(?:{body}){after}".encode()
 
 
-def _edge(character: str) -> str:
-    return r"\b" if character.isalnum() or character in "()]" else ""
-
-
-def spellings(phrase: str) -> set[str]:
-    """Every way to write a phrase without regular expressions. Raises ValueError for none or too many."""
-    found, rest = _alternatives(phrase.replace("'", "'?"))
-    if rest or not any(found):
-        raise ValueError("a bracket too many, or nothing to find")
-    return {words.strip() for words in found if words.strip()}
-
-
-def _alternatives(rest: str) -> tuple[set[str], str]:
-    """The spellings up to a closing bracket or the end, and what is left from there."""
-    found: set[str] = set()
-    sequence = {""}
-    while rest and rest[0] != ")":
-        if rest[0] == "|":
-            found, sequence, rest = found | sequence, {""}, rest[1:]
-            continue
-        if rest[0] == "(":
-            options, rest = _alternatives(rest[1:])
-            if not rest:
-                raise ValueError("a bracket is not closed")
-        else:
-            options = {rest[0]}
-        rest = rest[1:]
-        if rest.startswith("?"):
-            options, rest = {*options, ""}, rest[1:]
-        sequence = {before + after for before in sequence for after in options}
-        if len(sequence) > _SPELLINGS:
-            raise ValueError("too many spellings")
-    return found | sequence, rest
+def _edge(phrase: str, at: int) -> str:
+    """A word's end, unless it is a mark that stands there, or anything outside ASCII."""
+    return r"\b" if phrase.isascii() and (phrase[at].isalnum() or phrase[at] in "()]") else ""
 
 
 def _faulty(phrases: Iterable[str]) -> int:
@@ -216,7 +194,7 @@ def _joined(text: str, parts: list[list[Span]], gaps: list[int]) -> Span | None:
     """The first place where the parts follow one another, near enough and within one sentence."""
     for start, end in parts[0]:
         for following, gap in zip(parts[1:], gaps, strict=True):
-            end = next((to for at, to in following if end <= at <= end + gap and _is_one(text, end, at)), 0)
+            end = _next_end(text, end, following, gap)
             if not end:
                 break
         else:
@@ -224,5 +202,12 @@ def _joined(text: str, parts: list[list[Span]], gaps: list[int]) -> Span | None:
     return None
 
 
-def _is_one(text: str, end: int, start: int) -> bool:
-    return not _SENTENCE_END.search(text, end, start)
+def _next_end(text: str, end: int, following: list[Span], gap: int) -> int:
+    """The end of the first span (of some in order of their ends) that begins near enough, else 0."""
+    for n in range(bisect.bisect(following, end, key=operator.itemgetter(1)), len(following)):
+        at, to = following[n]
+        if end <= at <= end + gap and not _SENTENCE_END.search(text, end, at):
+            return to
+        if to > end + gap + _LONGEST_PHRASE:
+            break
+    return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
@@ -45,4 +44,4 @@ class Bundles:
         return bundle
 
     def _path(self, name: str) -> Path:
-        return self._folder / f"{os.path.basename(name)}.json"
+        return self._folder / f"{Path(name).name}.json"

@@ -14,7 +14,7 @@ from catalog.errors import BadInput
 Basis = Literal["field", "text"]
 
 _CUE = re.compile(
-    r"\b(?:in|at|for|around|from|near|inside|within|to|of|outside|across|throughout|na|here|via)[ \n]+(?:the[ \n]+)?$",
+    r"\b(?:in|at|for|around|from|near|inside|within|to|of|outside|across|throughout|na|here)\s+(?:the\s+)?$",
     re.IGNORECASE,
 )
 _BEFORE = 16

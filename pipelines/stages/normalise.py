@@ -70,7 +70,11 @@ def _kept(text: str, at: int) -> str:
     if character in "\n\t" or category not in ("Cc", "Cf", "Cs", "Cn"):
         return character
     # Tags spell out the flags of nations after a black flag.
-    return character if "\U000e0020" <= character <= "\U000e007f" and "\U0001f3f4" in text[:at] else ""
+    return (
+        character
+        if "\U000e0020" <= character <= "\U000e007f" and "\U0001f3f4" in text[max(0, at - 7) : at]
+        else ""
+    )
 
 
 def _is_emoji(character: str) -> bool:

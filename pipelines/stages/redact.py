@@ -1,4 +1,4 @@
-"""Identifiers of people out of the text, and in their place what kind they were; who it was, as a pseudonym."""
+"""Identifiers out of the text, their kind in their place; and who it was, as a pseudonym."""
 
 from __future__ import annotations
 
@@ -18,15 +18,20 @@ from pipelines.stages.phones import NumberRanges, e164
 EMAIL, HANDLE, CUSTOMER = "email", "handle", "customer"
 
 _STRONGEST = ("msisdn", "email", "customer_id", "handle")
-_SUSPECT = re.compile(r"\d[^0-9]{0,3}\d[^0-9]{0,3}\d|@| at ", re.IGNORECASE)
-"""A text without any of these holds nothing that is looked for by its form."""
+_DIGITS = re.compile(r"\d[^0-9]{0,3}\d[^0-9]{0,3}\d")
+_SIGN = re.compile(r"\w@\w")
+_MAILERS = ("mail", "yahoo", "outlook", "live", "icloud", "aol", "proton")
+"""A text without digits, sign or mailer holds nothing by its form: these are ten times as fast as looking."""
 _MAIL_HOSTS = r"(?:gmail|googlemail|yahoo|ymail|hotmail|outlook|live|icloud|aol|proton(?:mail)?)"
+_MAIL_ENDING = r"(?: ?\. ?| ?\(?\bdot\b\)? ?)[a-z]{2,3}\b"
 _EMAIL = re.compile(
-    r"[\w.+\-%']+@(?:[\w\-]+\.)+[^\W\d_]{2,}"
-    rf"|[\w.+\-%]+ ?(?:@|\(at\)|\[at\]|\bat\b) ?{_MAIL_HOSTS}(?:(?: ?\. ?| ?\(?\bdot\b\)? ?)[a-z]{{2,3}}\b)*",
+    # From the first character of a word on only, or a long word would be tried from each of its letters.
+    r"(?<![\w.+\-%'])[\w.+\-%']+"
+    rf"(?:@(?:(?:[\w\-]+\.)+[^\W\d_]{{2,}}|{_MAIL_HOSTS}\b)"
+    rf"| ?(?:@|\(at\)|\[at\]|\bat\b) ?{_MAIL_HOSTS}(?:{_MAIL_ENDING})+)",
     re.IGNORECASE,
 )
-_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", re.IGNORECASE)
 _OWN = {"handle": HANDLE, "account": ACCOUNT, "customer_id": CUSTOMER}
 _SHORTEST_OWN = 4
 
@@ -67,7 +72,7 @@ class Redactor:
     def _one(
         self, text: str | None, customer: tuple[Identifier, ...]
     ) -> tuple[str | None, str | None, str | None, str | None, str | None]:
-        known = {identifier.kind: identifier.value for identifier in reversed(customer)}
+        known: dict[str, str] = {identifier.kind: identifier.value for identifier in reversed(customer)}
         number = e164(known["msisdn"], self._regions) if "msisdn" in known else None
         found = self._found(text, customer) if text else []
         in_text = next((each.e164 for each in found if each.e164), None)
@@ -93,8 +98,9 @@ class Redactor:
     def _found(self, text: str, customer: tuple[Identifier, ...]) -> list[Found]:
         """What must go, in order and without overlap: of two that overlap, the one that begins first."""
         found = list(_own(text, customer))
-        if _SUSPECT.search(text):
+        if _SIGN.search(text) or _has_mailer(text):
             found += (Found(EMAIL, *match.span(), None) for match in _EMAIL.finditer(text))
+        if _DIGITS.search(text):
             found += (Found(ACCOUNT, *match.span(), None) for match in self._accounts.finditer(text))
             found += (Found(ACCOUNT, *m.span(), None) for m in _IBAN.finditer(text) if _is_iban(m[0]))
             found += find_numbers(text, self._regions)
@@ -106,6 +112,11 @@ class Redactor:
             else:
                 kept.append(each)
         return kept
+
+
+def _has_mailer(text: str) -> bool:
+    folded = text.lower()
+    return any(mailer in folded for mailer in _MAILERS)
 
 
 def _own(text: str, customer: tuple[Identifier, ...]) -> Iterator[Found]:

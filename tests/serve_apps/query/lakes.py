@@ -65,7 +65,7 @@ def commit(lake: Lake, spec: TableSpec, rows: Iterable[Row]) -> int:
     """Commit rows as the table's next plan; gives its number."""
     seq = lake.head(spec.name).commit_seq + 1
     table = pa.Table.from_pylist(list(rows), schema=spec.arrow_schema)
-    lake.commit(spec.name, seq=seq, rows=table, chain=f"c{seq}", counts={}, totals={})
+    lake.commit(spec.name, seq, table, f"c{seq - 1}" if seq > 1 else "", f"c{seq}", {})
     return seq
 
 

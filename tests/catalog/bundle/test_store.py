@@ -1,0 +1,34 @@
+"""What is put stays, byte for byte, or somebody hears of it."""
+
+from pathlib import Path
+
+import pytest
+
+from catalog.bundle.folder import default
+from catalog.bundle.store import Bundles
+from catalog.errors import Stopped
+
+
+def test_what_is_put_is_got_and_putting_again_changes_nothing(tmp_path: Path) -> None:
+    bundles, bundle = Bundles(tmp_path / "bundles"), default("key-1")
+    assert bundles.put(bundle) == bundles.put(bundle) == bundle.hash
+    assert Bundles(tmp_path / "bundles").get(bundle.hash) == bundle
+    assert [path.name for path in (tmp_path / "bundles").iterdir()] == [f"{bundle.hash}.json"]
+
+
+def test_a_missing_bundle_stops(tmp_path: Path) -> None:
+    with pytest.raises(Stopped) as caught:
+        Bundles(tmp_path).get("0" * 32)
+    assert caught.value.fields == {"bundle": "0" * 32}
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:-20], lambda b: b.replace(b"key-1", b"key-2"), lambda _: b""]
+)
+def test_a_damaged_bundle_stops(tmp_path: Path, damage: object) -> None:
+    assert callable(damage)
+    bundles, bundle = Bundles(tmp_path), default("key-1")
+    path = tmp_path / f"{bundles.put(bundle)}.json"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(Stopped):
+        bundles.get(bundle.hash)
