@@ -40,7 +40,7 @@ mutants: setup system
 	$(BIN)/python -m benchmarks.mutants
 
 bench: setup
-	$(BIN)/python -m benchmarks.core_throughput
+	$(BIN)/python -m benchmarks.flow_throughput
 
 lock: setup
 	$(BIN)/uv pip compile pyproject.toml --generate-hashes --no-header --no-annotate --no-emit-index-url \

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from catalog.contracts.registry import CHANNELS
+from catalog.contracts.identity import identity
+from catalog.contracts.registry import CHANNELS, CONTRACTS
 from catalog.errors import Unavailable
 from cluster.settings import Settings
 from cluster.wiring import open_keys
@@ -26,6 +27,7 @@ AT_ONCE = 4
 LOOK_S = 0.5
 WAIT_S = 300.0
 KEYS_S = 30.0
+ASKED_AT_ONCE = 500
 NDJSON, JSON = "application/x-ndjson", "application/json"
 PLAIN = "plain/1"
 
@@ -61,6 +63,10 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
 
 OUTCOMES = ("received", "accepted", "duplicate", "quarantined", "redelivered")
 TOTALS = "SELECT " + ", ".join(f"sum({name}) AS {name}" for name in OUTCOMES) + " FROM ledger"
+DECIDED = (
+    "SELECT event_id, disposition, reason, reason_field, is_complaint, l1, l2, confidence, needs_review, region,"
+    " city, link_kind, linked_to, redacted_text FROM events"
+)
 COUNT_COMPLAINTS = "SELECT count(*) AS complaints FROM complaints"
 
 
@@ -256,8 +262,37 @@ def simulated(seed: int, events: int, on: date) -> Iterator[Post]:
 
 
 def posts(file: Path, meaning: Path) -> tuple[list[Post], list[mapping.Record]]:
-    """What a file's records are sent as, and the records that cannot be sent."""
+    """What a file's records are sent as, and all of them, with the faults of those that cannot be sent."""
     means = mapping.load(meaning)
     found = list(mapping.records(file, means))
     sent = [Post(means.channel, means.source, one.payload, JSON, PLAIN) for one in found if one.payload]
-    return sent, [one for one in found if one.payload is None]
+    return sent, found
+
+
+def report(client: Doors, source: str, records: Sequence[mapping.Record], path: Path) -> Counter[str]:
+    """Write what happened to each record and why, one JSON object a line; how many ended which way."""
+    ids = [_id(source, one.payload) if one.payload else None for one in records]
+    known: dict[str, dict[str, Any]] = {}
+    wanted = sorted({event_id for event_id in ids if event_id})
+    for begin in range(0, len(wanted), ASKED_AT_ONCE):
+        listed = ", ".join(f"'{each}'" for each in wanted[begin : begin + ASKED_AT_ONCE])
+        found = client.ask(f"{DECIDED} WHERE event_id IN ({listed})")
+        known.update((row["event_id"], row) for row in found["rows"])
+    ended: Counter[str] = Counter()
+    seen: set[str] = set()
+    with path.open("w", encoding="utf-8") as out:
+        for one, event_id in zip(records, ids, strict=True):
+            row = dict(known.get(event_id or "", {"event_id": event_id, "disposition": "unidentified"}))
+            if one.fault is not None:
+                row = {"disposition": "not sent", "reason": one.fault}
+            elif event_id in seen:
+                row |= {"disposition": "redelivered", "reason": "the record's id came before"}
+            seen.add(event_id or "")
+            ended[f"{row['disposition']}: {row['reason']}" if row.get("reason") else row["disposition"]] += 1
+            out.write(json.dumps({"record": one.number, **row}, default=str) + "\n")
+    return ended
+
+
+def _id(source: str, payload: bytes) -> str | None:
+    event_id, kind = identity(CONTRACTS[PLAIN], payload, JSON, None, source)
+    return None if kind == "minted" else event_id

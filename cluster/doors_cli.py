@@ -20,6 +20,8 @@ from cluster.console import AsJson, configured, show, table
 from cluster.settings import Settings
 from cluster.stop import Stop
 
+REPORT = Path("demo-report.jsonl")
+
 keys_app = typer.Typer(no_args_is_help=True, help="Keys of the doors.")
 
 
@@ -160,6 +162,7 @@ def demo(
     seed: Annotated[int, typer.Option("--seed", help="Another seed is another day.")] = 1,
     input_: Annotated[Path | None, typer.Option("--input", help="A CSV file of real texts instead.")] = None,
     mapping: Annotated[Path | None, typer.Option("--mapping", help="What its columns mean.")] = None,
+    report: Annotated[Path, typer.Option("--report", help="Where each record's fate goes.")] = REPORT,
 ) -> None:
     """See it work: a day of complaints in through the doors, decided, and asked about."""
     from cluster import demo as day
@@ -173,10 +176,13 @@ def demo(
     console.print(f"up at {background.address(settings)} after {time.monotonic() - began_s:.0f} s")
     try:
         if input_ is not None and mapping is not None:
-            sent, faulty = day.posts(input_, mapping)
+            sent, records = day.posts(input_, mapping)
         else:
-            sent, faulty = list(day.simulated(seed, events, datetime.now(UTC).date() - timedelta(days=1))), []
-        _play(settings, console, sent)
+            sent, records = (
+                list(day.simulated(seed, events, datetime.now(UTC).date() - timedelta(days=1))),
+                [],
+            )
+        _play(settings, console, sent, records, report)
         console.print(f"from start to answers: {time.monotonic() - began_s:.0f} s")
     finally:
         if stay or was_up:
@@ -186,7 +192,7 @@ def demo(
             background.stop(settings)
 
 
-def _play(settings: Settings, console: Console, sent: list[Any]) -> None:
+def _play(settings: Settings, console: Console, sent: list[Any], records: list[Any], report: Path) -> None:
     from cluster import demo as day
 
     began_s, state = time.monotonic(), {"sent": 0, "acknowledged": 0}
@@ -210,6 +216,10 @@ def _play(settings: Settings, console: Console, sent: list[Any]) -> None:
         console.print(_progress(state, day.since(before, after), began_s))
         share = counted["batched"] / max(1, counted["sent"])
         console.print(f"{share:.1%} through events:batch, the rest one by one")
+        if records:
+            ended = day.report(client, sent[0].source, records, report)
+            table(["what happened", "records"], [[how, str(count)] for how, count in ended.most_common()])
+            console.print(f"{sum(ended.values())} of {len(records)} records accounted for in {report}")
         for answer in day.answers(client):
             console.rule(answer.title)
             console.print(answer.sql, style="dim", soft_wrap=True)

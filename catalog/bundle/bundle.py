@@ -70,9 +70,6 @@ class Operator(Struct, frozen=True):
 class Settings(Struct, frozen=True):
     """The numbers and small lists that decisions depend on."""
 
-    near_duplicate_similarity: float
-    near_duplicate_days: int
-    same_complaint_days: int
     complaint_from: float
     label_from: float
     secondary_from: float
@@ -80,8 +77,6 @@ class Settings(Struct, frozen=True):
     review_below: float
     phone_regions: tuple[str, ...]
     account_patterns: tuple[str, ...]
-    zones: dict[str, str]
-    """IANA time zone by channel, for contracts whose times come without one."""
 
 
 class Bundle(Struct, frozen=True):

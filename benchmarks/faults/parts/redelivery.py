@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.core_throughput import lines
 from benchmarks.faults.bench import Outcome, Trial
+from benchmarks.flow_throughput import lines
 
 EVENTS = 40_000
 LATER = ("", "", "+60d")

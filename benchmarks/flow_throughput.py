@@ -1,6 +1,6 @@
 """How many events a CPU-second carries from bytes to rows, beside the kernels' own sum in the same run.
 
-    python -m benchmarks.core_throughput [--events 40000]
+    python -m benchmarks.flow_throughput [--events 40000]
 
 Events are complaints of 150 characters from four channels over four event dates. `append` is the batch API
 of the door, durable; `run` is everything behind it: plan, decide, commit, ledger, checkpoint, publish. Each
@@ -28,6 +28,8 @@ from pyarrow import parquet
 
 from actors.dedup.config import DedupConfig
 from actors.dedup.dedup import Dedup
+from catalog.bundle.folder import default
+from catalog.bundle.keys import load_or_create
 from catalog.clock import SystemClock
 from catalog.control.plans import Plan
 from catalog.envelope import Envelope, Located
@@ -36,10 +38,14 @@ from catalog.raw import Entry, from_line, to_line
 from cluster import plain
 from cluster.checks import ledger_home, verify_home
 from cluster.settings import Settings
-from cluster.wiring import open_log, open_stores, writer_config
+from cluster.wiring import bundle_in_force, open_log, open_stores, stages, writer_config
 from pipelines import flow
 from pipelines.append import envelope
-from pipelines.stages.decode import decode
+from pipelines.stages.classify import Classifier
+from pipelines.stages.decode import Decoded, decode
+from pipelines.stages.enrich import Gazetteer
+from pipelines.stages.normalise import normalise
+from pipelines.stages.redact import Redactor
 from pipelines.stages.signature import signatures, similarities
 
 GROUP = 5_000
@@ -97,13 +103,13 @@ def kernels(given: list[bytes], folder: Path) -> dict[str, float]:
     spent["frame"], _ = cpu_s(lambda: codec.split(codec.encode([encode_body(each) for each in envelopes])))
     located = [Located("seg-1", i, each) for i, each in enumerate(envelopes)]
     batches = [located[begin : begin + GROUP] for begin in range(0, count, GROUP)]
-    tables: list[pa.Table] = []
-    spent["decode"], _ = cpu_s(lambda: [decode(batch, frozenset(), {}) for batch in batches])
-    spent["signature"], _ = cpu_s(
-        lambda: [signatures(decode(batch, frozenset(), {})["text"].combine_chunks()) for batch in batches]
-    )
-    spent["signature"] -= spent["decode"]
-    tables = [flow.pure(batch, frozenset(), {}) for batch in batches]
+    decoded: list[Decoded] = []
+    spent["decode"], _ = cpu_s(lambda: decoded.extend(decode(batch, frozenset(), {}) for batch in batches))
+    texts = spent_on_text(folder, decoded, spent)
+    spent["signature"], _ = cpu_s(lambda: [signatures(each) for each in texts])
+    home = replace(Settings(), home=folder / "stages")
+    pure = stages(home.home, bundle_in_force(home)).pure
+    tables: list[pa.Table] = [pure(batch, frozenset(), {}) for batch in batches]
     memory = Dedup(DedupConfig(folder / "memory"), similarities)
     judged: list[pa.Table] = []
 
@@ -114,7 +120,7 @@ def kernels(given: list[bytes], folder: Path) -> dict[str, float]:
         memory.checkpoint()
 
     spent["memory"], _ = cpu_s(decide)
-    plan = Plan(1, "log", BUNDLE, "0", 0, (), {})
+    plan = Plan(1, "log", "", "0", 0, (), {})
     rows = [flow.rows(plan, each) for each in judged]
     spent["parquet"], _ = cpu_s(
         lambda: parquet.write_table(pa.concat_tables(rows), folder / "rows.parquet", compression="zstd")
@@ -122,6 +128,25 @@ def kernels(given: list[bytes], folder: Path) -> dict[str, float]:
     entries = [Entry(at, "2026-11-20", b"") for at in located]
     spent["raw line"], _ = cpu_s(lambda: [from_line(to_line(entry)) for entry in entries])
     return {name: round(seconds / count * 1e6, 2) for name, seconds in spent.items()}
+
+
+def spent_on_text(folder: Path, decoded: list[Decoded], spent: dict[str, float]) -> list[list[str | None]]:
+    """Time the stages that read the text; the redacted texts."""
+    key = load_or_create(folder / "keys")
+    bundle = default(key.key_id)
+    redactor, classifier, gazetteer = Redactor(bundle, key), Classifier(bundle), Gazetteer(bundle)
+    clean: list[list[str | None]] = []
+    texts: list[list[str | None]] = []
+    spent["normalise"], _ = cpu_s(lambda: clean.extend(normalise(each.texts) for each in decoded))
+    pairs = list(zip(clean, decoded, strict=True))
+    spent["redact"], _ = cpu_s(
+        lambda: texts.extend(redactor.redact(each, of.customers).text for each, of in pairs)
+    )
+    spent["classify"], _ = cpu_s(lambda: [classifier.classify(each) for each in texts])
+    spent["enrich"], _ = cpu_s(
+        lambda: [gazetteer.enrich(each, of.places) for each, of in zip(texts, decoded, strict=True)]
+    )
+    return texts
 
 
 def main() -> int:
