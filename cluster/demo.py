@@ -28,6 +28,8 @@ LOOK_S = 0.5
 WAIT_S = 300.0
 KEYS_S = 30.0
 ASKED_AT_ONCE = 500
+CURATE_S = "5"
+"""Nobody wants to wait a minute for the first answers."""
 NDJSON, JSON = "application/x-ndjson", "application/json"
 PLAIN = "plain/1"
 
@@ -64,8 +66,8 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
 OUTCOMES = ("received", "accepted", "duplicate", "quarantined", "redelivered")
 TOTALS = "SELECT " + ", ".join(f"sum({name}) AS {name}" for name in OUTCOMES) + " FROM ledger"
 DECIDED = (
-    "SELECT event_id, disposition, reason, reason_field, is_complaint, l1, l2, confidence, needs_review, region,"
-    " city, link_kind, linked_to, redacted_text FROM events"
+    "SELECT event_id, disposition, reason, reason_field, is_complaint, l1, l2, confidence, needs_review,"
+    " region, city, link_kind, linked_to, redacted_text FROM events"
 )
 COUNT_COMPLAINTS = "SELECT count(*) AS complaints FROM complaints"
 

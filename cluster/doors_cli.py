@@ -178,10 +178,8 @@ def demo(
         if input_ is not None and mapping is not None:
             sent, records = day.posts(input_, mapping)
         else:
-            sent, records = (
-                list(day.simulated(seed, events, datetime.now(UTC).date() - timedelta(days=1))),
-                [],
-            )
+            yesterday = datetime.now(UTC).date() - timedelta(days=1)
+            sent, records = list(day.simulated(seed, events, yesterday)), []
         _play(settings, console, sent, records, report)
         console.print(f"from start to answers: {time.monotonic() - began_s:.0f} s")
     finally:

@@ -69,8 +69,8 @@ def held(settings: Settings) -> Iterator[None]:
         os.close(descriptor)
 
 
-def start(settings: Settings) -> None:
-    """Start everything behind this process and wait until the doors answer.
+def start(settings: Settings, **environment: str) -> None:
+    """Start everything behind this process, under `environment` too, and wait until the doors answer.
 
     Raises BadInput when somebody else answers at the address, Unavailable when it does not come up.
     """
@@ -81,7 +81,12 @@ def start(settings: Settings) -> None:
         with _log(settings).open("ab") as stream:
             command = [sys.executable, "-m", "cluster.cli", "up", "--foreground"]
             child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+                env=os.environ | environment,
             )
         running: Callable[[], bool] = lambda: child.poll() is None  # noqa: E731
     else:

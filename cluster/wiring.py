@@ -170,7 +170,7 @@ def _sequencer(
     stores = open_stores(settings)
     lake, stopped = stores.lake(), dict[str, CorruptFrame]()
     publisher = Publisher(stores.log, stores.raw, stores.plans, stores.clock, stopped)
-    curator = Curator(lake, stores.clock)
+    curator = Curator(lake, stores.clock, settings.curate_s)
     stores.log.sweep()
     stores.raw.sweep()
     ports = Ports(

@@ -20,15 +20,14 @@ from catalog.lake.rebuild import rebuild, source_seq
 from catalog.tables import ACCEPTED, COMPLAINTS, DUPLICATE, EVENTS
 from pipelines.aliases import Aliases
 
-EVERY_S = 60.0
 COLUMNS = [name for name in EVENTS.arrow_schema.names if name in COMPLAINTS.arrow_schema.names] + ["text"]
 """The columns of events that complaints are made of."""
 
 
 class Curator:
-    """The sequencer's turn that brings `curated.complaints` to the table's commit, at most once a minute."""
+    """The sequencer's turn that brings `curated.complaints` to the table's commit, at most every `every_s` seconds."""
 
-    def __init__(self, lake: Lake, clock: Clock, every_s: float = EVERY_S) -> None:
+    def __init__(self, lake: Lake, clock: Clock, every_s: float) -> None:
         self._lake = lake
         self._clock = clock
         self._every_s = every_s

@@ -163,7 +163,7 @@ class Day:
             beside = self._writer.line("agent_says", who, place)
         event_us = (slot.sent_us - ago_us) // 1_000_000 * 1_000_000
         hinted = rng.random() < channel["hinted"]
-        source = rng.choice(channel["sources"])
+        (source,) = rng.choices(list(channel["sources"]), list(channel["sources"].values()))
         return Told(source, self._number, who, place, topic, said, beside, event_us, hinted, said_by)
 
     def _shaped(self, slot: Slot, told: Told, intact: bool = False, **links: str | None) -> Sent:

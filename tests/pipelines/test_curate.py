@@ -15,7 +15,7 @@ from catalog.lake import read
 from catalog.lake.commit import Lake
 from catalog.lake.rebuild import rebuild, source_seq
 from catalog.tables import ACCEPTED, COMPLAINTS, DUPLICATE, EVENTS, QUARANTINED
-from pipelines.curate import EVERY_S, Curator
+from pipelines.curate import Curator
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TOMORROW = NOON + timedelta(days=1)
@@ -80,7 +80,7 @@ def curated(lake: Lake) -> dict[str, tuple[str, bool]]:
 
 
 def built(lake: Lake, seq: int) -> dict[str, tuple[str, bool]]:
-    Curator(lake, Hands()).build(seq)
+    Curator(lake, Hands(), 60.0).build(seq)
     assert source_seq(lake, COMPLAINTS.name) == seq
     return curated(lake)
 
@@ -105,7 +105,7 @@ def test_a_late_event_rebuilds_its_own_day_and_leaves_the_others_files(lake: Lak
 def test_a_bridge_joins_clusters_also_on_days_that_nobody_touched(lake: Lake) -> None:
     commit(lake, 1, event("b"), event("c", cluster_id="b" * 32))
     commit(lake, 2, event("a", TOMORROW))
-    curator = Curator(lake, Hands())
+    curator = Curator(lake, Hands(), 60.0)
     curator.build(2)
     commit(lake, 3, event("d", TOMORROW, cluster_id="a" * 32, bridges=["b" * 32]))
     curator.build(3)
@@ -133,14 +133,14 @@ def test_building_step_by_step_and_at_once_is_the_same(tmp_path: Path) -> None:
 
 def test_it_waits_a_minute_between_two_builds(lake: Lake) -> None:
     clock = Hands()
-    curator = Curator(lake, clock)
+    curator = Curator(lake, clock, 60.0)
     commit(lake, 1, event("a"))
     curator.turn(1)
     commit(lake, 2, event("b"))
-    clock.at_s = EVERY_S - 1
+    clock.at_s = 59.0
     curator.turn(2)
     assert source_seq(lake, COMPLAINTS.name) == 1
-    clock.at_s = EVERY_S
+    clock.at_s = 60.0
     curator.turn(2)
     assert curated(lake).keys() == {"a", "b"}
 
