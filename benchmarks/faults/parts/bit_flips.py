@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.faults import check, process, workload
 from benchmarks.faults.bench import Outcome, Trial
 from cluster.checks import verify_home
-from cluster.cli import STOPPED
+from cluster.console import STOPPED
 from cluster.settings import Settings
 from cluster.wiring import open_stores
 
