@@ -331,4 +331,22 @@ MUTANTS = (
             "tests/benchmarks/faults/test_bit_flips.py::test_every_flip_is_seen_and_none_is_cut_away",
         ),
     ),
+    Mutant(
+        "published segment that comes back",
+        "a segment whose file is there again after it was published is left there",
+        (Edit("pipelines/publish.py", "in self._plans.published(list(listed)):", "in ():"),),
+        ("tests/cluster/test_timeline.py::test_a_published_segment_whose_file_comes_back_is_removed_again",),
+    ),
+    Mutant(
+        "curated table built from later commits",
+        "a build takes rows of commits behind the one it says it was built from",
+        (Edit("catalog/lake/read.py", "' and plan <= {int(plan_to)}\"", "'\""),),
+        ("tests/pipelines/test_curate.py::test_rows_of_later_commits_wait_for_their_own_build",),
+    ),
+    Mutant(
+        "joined clusters that stay apart",
+        "an event between two clusters does not rebuild the days of their members",
+        (Edit("pipelines/curate.py", "        if joined:\n", "        if not touched:\n"),),
+        ("tests/pipelines/test_curate.py::test_a_bridge_joins_clusters_also_on_days_that_nobody_touched",),
+    ),
 )

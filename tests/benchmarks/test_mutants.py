@@ -19,7 +19,9 @@ NAMES = """
     property-only commit; dedup that sees entries >= n; checkpoint before commit;
     an actor that only reruns its constructor; blind retry after an unknown error;
     reload through the same connection; eviction while deciding; orphan sweep by age;
-    segment name used again; create-then-lock; amendment after one death; verify that trusts the ledger
+    segment name used again; create-then-lock; amendment after one death; verify that trusts the ledger;
+    published segment that comes back; curated table built from later commits;
+    joined clusters that stay apart
 """
 ISOLATE = "tests/actors/worker/test_isolate.py"
 CHEAP = ("amendment after one death", "segment name used again")

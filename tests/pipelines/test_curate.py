@@ -104,7 +104,7 @@ def test_a_late_event_rebuilds_its_own_day_and_leaves_the_others_files(lake: Lak
 
 def test_a_bridge_joins_clusters_also_on_days_that_nobody_touched(lake: Lake) -> None:
     commit(lake, 1, event("b"), event("c", cluster_id="b" * 32))
-    commit(lake, 2, event("a", TOMORROW))
+    commit(lake, 2, event("a", TOMORROW + timedelta(days=3)))
     curator = Curator(lake, Hands(), 60.0)
     curator.build(2)
     commit(lake, 3, event("d", TOMORROW, cluster_id="a" * 32, bridges=["b" * 32]))
