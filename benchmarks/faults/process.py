@@ -13,7 +13,7 @@ import signal
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +23,8 @@ from actors.worker.config import WorkerConfig
 from actors.worker.local import LocalWorkers
 from benchmarks.faults.workload import Line
 from catalog import failpoints
+from catalog.bundle.folder import default
+from catalog.bundle.keys import PseudonymKey
 from catalog.errors import BeejanError
 from catalog.lake import upkeep
 from cluster import plain, wiring
@@ -39,6 +41,7 @@ from cluster.wiring import (
 )
 from pipelines import maintain
 from pipelines.append import envelope
+from pipelines.flow import Stages
 from pipelines.stages.signature import similarities
 
 LIMIT_S = 600
@@ -47,6 +50,12 @@ CRASHED = 70
 """Exit code of a process that raised what the product does not raise."""
 KILLED, STOPPED = -signal.SIGKILL, -signal.SIGSTOP
 _PR_SET_PDEATHSIG = 1
+
+
+@cache
+def warm() -> None:
+    """Compile the rules once, before forking: a child at work must not spend its second on that."""
+    Stages(default("warm"), PseudonymKey("warm", bytes(32)))
 
 
 class Child:
@@ -58,6 +67,7 @@ class Child:
         self._result.touch()
         self._errors = folder / "errors.txt"
         self._is_over = False
+        warm()
         self.pid = os.fork()
         if self.pid == 0:
             self._be(work, failpoint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.resources
 import re
 import tomllib
+from functools import lru_cache
 from importlib.resources.abc import Traversable
 from typing import Any, TypeVar
 
@@ -31,7 +32,12 @@ T = TypeVar("T")
 
 def default(key_id: str) -> Bundle:
     """The bundle that ships with the product, under the given pseudonym key."""
-    return load(importlib.resources.files("catalog.bundle") / "default", key_id)
+    return msgspec.structs.replace(_shipped(), key_id=key_id)
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Bundle:
+    return load(importlib.resources.files("catalog.bundle") / "default", "")
 
 
 def load(folder: Traversable, key_id: str) -> Bundle:

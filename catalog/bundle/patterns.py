@@ -14,6 +14,7 @@ import operator
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import hyperscan
@@ -66,7 +67,7 @@ class Phrases:
             parts = [phrases.setdefault(part, len(phrases)) for part in (first, *rest[1::2])]
             self._by_last[parts[-1]].append((number, parts, [_GAPS[gap] for gap in rest[::2]]))
         try:
-            self._words = Words(list(phrases))
+            self._words = words(tuple(phrases))
         except BadPattern as bad:
             phrase = list(phrases)[bad.number]
             owner = next(n for n, pattern in enumerate(patterns) if phrase in _GAP.split(pattern)[::2])
@@ -82,6 +83,12 @@ class Phrases:
                     place = _joined(text, [spans[part] for part in parts], gaps)
                     found += [Hit(number, *place)] if place else []
         return sorted(found, key=lambda hit: (hit.start, hit.pattern))
+
+
+@lru_cache(maxsize=8)
+def words(phrases: tuple[str, ...]) -> Words:
+    """`Words` of these phrases, compiled once in a process however many bundles share them."""
+    return Words(phrases)
 
 
 class Words:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from catalog.bundle.bundle import Bundle, PlaceName, Spelling
-from catalog.bundle.patterns import BadPattern, Words, folded
+from catalog.bundle.patterns import BadPattern, folded
 from catalog.contracts.reading import Place
 from catalog.errors import BadInput
 
@@ -53,7 +53,7 @@ class Gazetteer:
         """Raises BadInput for a spelling that cannot be looked for."""
         self._spellings = [(place, spelling) for place in bundle.places for spelling in place.spellings]
         try:
-            self._words = Words([spelling.text for _, spelling in self._spellings])
+            self._words = words(tuple(spelling.text for _, spelling in self._spellings))
         except BadPattern as bad:
             spelling = self._spellings[bad.number][1]
             raise BadInput("a place's spelling cannot be used", hint=bad.why, place=spelling.text) from bad
