@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from catalog.bundle.bundle import Bundle, PlaceName, Spelling
-from catalog.bundle.patterns import BadPattern, folded
+from catalog.bundle.patterns import BadPattern, folded, words
 from catalog.contracts.reading import Place
 from catalog.errors import BadInput
 
