@@ -53,9 +53,8 @@ def up(
         return
     is_new = background.start(settings)
     at = background.address(settings)
-    typer.echo(
-        f"{'up' if is_new else 'up already'} at {at}\n  events     POST {at}/v1/CHANNEL/events\n  questions  POST {at}/v1/sql"
-    )
+    typer.echo(f"{'up' if is_new else 'up already'} at {at}")
+    typer.echo(f"  events     POST {at}/v1/CHANNEL/events\n  questions  POST {at}/v1/sql")
     typer.echo("  keys       beejan keys create SOURCE --channel CHANNEL\n  stop       beejan down")
 
 

@@ -25,7 +25,7 @@ COLUMNS = [name for name in EVENTS.arrow_schema.names if name in COMPLAINTS.arro
 
 
 class Curator:
-    """The sequencer's turn that brings `curated.complaints` to the table's commit, at most once in `every_s`."""
+    """The sequencer's turn that brings `curated.complaints` to the commit, every `every_s` at most."""
 
     def __init__(self, lake: Lake, clock: Clock, every_s: float) -> None:
         self._lake = lake
