@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 
@@ -43,9 +44,23 @@ FAST_PROXY = {
 proxies to hear that they end. Serve reads this before anything of it runs."""
 
 
+OTHER_PORTS = (
+    "RAY_SERVE_HAPROXY_METRICS_PORT",
+    "RAY_SERVE_HAPROXY_STATS_PORT",
+    "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
+)
+"""Serve's proxy listens on these too, on the same ones in every home unless told otherwise."""
+
+
 def choose_proxy() -> None:
     """Before Ray starts, since its processes inherit the choice."""
-    os.environ.update({name: os.environ.get(name, value) for name, value in FAST_PROXY.items()})
+    with ExitStack() as held:
+        free = [held.enter_context(socket.socket()) for _ in OTHER_PORTS]
+        for each in free:
+            each.bind(("", 0))
+        ports = {name: str(each.getsockname()[1]) for name, each in zip(OTHER_PORTS, free, strict=True)}
+    for name, value in (FAST_PROXY | ports).items():
+        os.environ.setdefault(name, value)
 
 
 def open_doors(settings: Settings) -> None:
