@@ -187,8 +187,7 @@ def await_known(*clients: httpx.Client) -> None:
 
 
 def test_the_readme_sends_and_is_answered(seen: Seen) -> None:
-    receipts = [json.loads(each) for each in re.findall(r"\{.*?\}", seen.sent) if '"id_origin"' in each]
-    assert [each["id_origin"] for each in receipts] == ["provider"] * 3
+    assert seen.sent.count('"id_origin":"provider"') == 3
     assert '"event_id":"fccc3f361e17ca42c181d89afdd5455b","state":"' in seen.sent
     assert "'state': 'committed', 'disposition': 'accepted'" in seen.sent
 
