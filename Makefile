@@ -1,13 +1,14 @@
-# Everything a newcomer needs. `make setup` wants Python 3.11+, make and git; `make test` also installs the
-# system packages that the fault tests need:
+# Everything a newcomer needs. `make setup` wants Python 3.11+, make and git; `make demo` needs no more.
+# `make test` also installs the system packages that the tests of faults and of the README's examples need:
 SYSTEM_PACKAGES := curl fuse libfuse2 faketime strace
 
 PYTHON ?= python3
 BIN := .venv/bin
 SEED ?= 1
+EVENTS ?= 40000
 PART ?=
 
-.PHONY: setup system test check pytest faults mutants bench lock
+.PHONY: setup demo system test check pytest faults mutants bench lock
 
 setup: .venv/ready
 
@@ -16,6 +17,9 @@ setup: .venv/ready
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+demo: setup
+	$(BIN)/beejan demo --events $(EVENTS)
 
 system:
 	@missing=""; for p in $(SYSTEM_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \

@@ -28,7 +28,8 @@ PLANS_AT_ONCE = 200
 UNDECIDED = {"plan": None, "commit": None, "data_file": None, "disposition": None, "reason": None}
 SHOWN = (
     *("segment", "offset", "plan", "disposition", "reason"),
-    *("linked_to", "similarity", "conflicts_with"),
+    *("linked_to", "link_kind", "similarity", "cluster_id", "bridges", "conflicts_with"),
+    *("l1", "l2", "region"),
 )
 
 

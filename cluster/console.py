@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 
 from catalog import failpoints
 from cluster import settings as settings_module
@@ -39,8 +40,8 @@ def _text(value: Any) -> str:
 
 
 def table(columns: list[str], rows: list[list[str]]) -> None:
-    """A table for people."""
-    shown = Table(*columns, show_header=any(columns))
+    """A table for people; no cell is cut off, and none is markup."""
+    shown = Table(*(Column(name, overflow="fold") for name in columns), show_header=any(columns))
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*map(escape, row))
     Console().print(shown)

@@ -30,6 +30,8 @@ KEYS_S = 30.0
 ASKED_AT_ONCE = 500
 CURATE_S = "5"
 """Nobody wants to wait a minute for the first answers."""
+COME_BACK = (401, 429, 503)
+"""A new key is not known to every replica at once, and the others say it themselves."""
 NDJSON, JSON = "application/x-ndjson", "application/json"
 PLAIN = "plain/1"
 
@@ -138,7 +140,7 @@ class Doors:
             answer = self._client.post(
                 f"/v1/{first.channel}/{path}", content=body, headers=headers, params=under
             )
-            if answer.status_code not in (429, 503):
+            if answer.status_code not in COME_BACK:
                 break
             time.sleep(float(answer.headers.get("Retry-After", "1")))
         if answer.status_code != 202:
@@ -215,21 +217,26 @@ def stream(client: Doors, day: Iterable[Post], told: Callable[[int, int], None])
         answer = client.send(first, "events:batch", body, NDJSON)
         return len(group), sum(result["status"] == 202 for result in answer["results"])
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
         for sent, acknowledged in pool.map(send, groups(day)):
             counted["batched" if sent > 1 else "single"] += sent
             counted["sent"] += sent
             counted["acknowledged"] += acknowledged
             told(counted["sent"], counted["acknowledged"])
+    finally:  # who is interrupted does not send the rest of the day first
+        pool.shutdown(cancel_futures=True)
     return counted
 
 
 def watch(client: Doors, before: Ledger, expected: int, told: Callable[[Ledger], None]) -> Ledger:
     """Until everything acknowledged is in the ledger and in the curated table; `told` hears how far it is."""
-    until_s = time.monotonic() + WAIT_S
+    until_s, last = time.monotonic() + WAIT_S, before
     while time.monotonic() < until_s:
         found = ledger(client)
         told(found)
+        if found != last:  # as long as it goes on there is reason to wait
+            until_s, last = time.monotonic() + WAIT_S, found
         is_decided = found.received - before.received >= expected
         if is_decided and client.ask(COUNT_COMPLAINTS)["as_of_seq"] >= found.as_of_seq:
             return found

@@ -21,6 +21,8 @@ from cluster.settings import Settings
 from cluster.stop import Stop
 
 REPORT = Path("demo-report.jsonl")
+INTERRUPTED = 130
+"""What a shell says of a command that Ctrl-C ended."""
 
 keys_app = typer.Typer(no_args_is_help=True, help="Keys of the doors.")
 
@@ -49,9 +51,10 @@ def up(
     if foreground:
         _hold(settings)
         return
-    background.start(settings)
+    is_new = background.start(settings)
     at = background.address(settings)
-    typer.echo(f"up at {at}\n  events     POST {at}/v1/CHANNEL/events\n  questions  POST {at}/v1/sql")
+    typer.echo(f"{'up' if is_new else 'up already'} at {at}")
+    typer.echo(f"  events     POST {at}/v1/CHANNEL/events\n  questions  POST {at}/v1/sql")
     typer.echo("  keys       beejan keys create SOURCE --channel CHANNEL\n  stop       beejan down")
 
 
@@ -119,8 +122,12 @@ def create(
     role: Annotated[RoleName, typer.Option("--role")] = RoleName.INGEST,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key; its token is shown this once."""
-    show(_keys().create(source, channel or (), role.value)._asdict(), as_json)
+    """Make a key. Its token goes to standard output, this once."""
+    from catalog.contracts.registry import CHANNELS
+
+    if unknown := sorted(set(channel or ()) - set(CHANNELS)):
+        raise BadInput("no such channel: " + ", ".join(unknown), hint="one of " + ", ".join(CHANNELS))
+    _tell(_keys().create(source, channel or (), role.value), as_json)
 
 
 @keys_app.command()
@@ -129,8 +136,8 @@ def rotate(
     grace_s: Annotated[float, typer.Option("--grace-s", help="How long the old token goes on.")] = 3_600.0,
     as_json: AsJson = False,
 ) -> None:
-    """Make a new token for a key; the old one goes on for a while."""
-    show(_keys().rotate(key_id, grace_s)._asdict(), as_json)
+    """Make a new key like this one, which itself goes on for a while. Its token goes to standard output."""
+    _tell(_keys().rotate(key_id, grace_s), as_json)
 
 
 @keys_app.command()
@@ -148,6 +155,14 @@ def list_keys(as_json: AsJson = False) -> None:
     else:
         columns = ["key_id", "source", "role", "channels", "created_us", "expires_us", "revoked_us"]
         table(columns, [[str(key[name]) for name in columns] for key in found])
+
+
+def _tell(minted: Any, as_json: bool) -> None:
+    if as_json:
+        show(minted._asdict(), True)
+    else:  # so that a shell can take the token: KEY=$(beejan keys create …)
+        typer.echo(f"key {minted.key_id}; keep its token, it is shown this once", err=True)
+        typer.echo(minted.token)
 
 
 def _keys() -> Any:
@@ -171,19 +186,23 @@ def demo(
         raise BadInput("a file needs its mapping, and a mapping its file", hint="give both or none")
     settings, console = configured(), Console()
     began_s = time.monotonic()
-    was_up = background.pid(settings) is not None
-    background.start(settings)
-    console.print(f"up at {background.address(settings)} after {time.monotonic() - began_s:.0f} s")
+    if input_ is not None and mapping is not None:
+        sent, records = day.posts(input_, mapping)
+    else:
+        yesterday = datetime.now(UTC).date() - timedelta(days=1)
+        sent, records = list(day.simulated(seed, events, yesterday)), []
+    is_staying = False
     try:
-        if input_ is not None and mapping is not None:
-            sent, records = day.posts(input_, mapping)
-        else:
-            yesterday = datetime.now(UTC).date() - timedelta(days=1)
-            sent, records = list(day.simulated(seed, events, yesterday)), []
+        is_staying = not background.start(settings, BEEJAN_CURATE_S=day.CURATE_S)
+        console.print(f"up at {background.address(settings)} after {time.monotonic() - began_s:.0f} s")
         _play(settings, console, sent, records, report)
         console.print(f"from start to answers: {time.monotonic() - began_s:.0f} s")
+        is_staying |= stay
+    except KeyboardInterrupt:
+        console.print("interrupted: what was acknowledged is kept and decided")
+        raise typer.Exit(INTERRUPTED) from None
     finally:
-        if stay or was_up:
+        if is_staying:
             at = background.address(settings)
             console.print(f"still up at {at}: `beejan keys create`, `beejan query SQL`, `beejan down`")
         else:
@@ -215,7 +234,7 @@ def _play(settings: Settings, console: Console, sent: list[Any], records: list[A
         share = counted["batched"] / max(1, counted["sent"])
         console.print(f"{share:.1%} through events:batch, the rest one by one")
         if records:
-            ended = day.report(client, sent[0].source, records, report)
+            ended = day.report(client, sent[0].source if sent else "", records, report)
             table(["what happened", "records"], [[how, str(count)] for how, count in ended.most_common()])
             console.print(f"{sum(ended.values())} of {len(records)} records accounted for in {report}")
         for answer in day.answers(client):

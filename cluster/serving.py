@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import socket
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 
 import ray
 from ray import serve
 from ray.exceptions import RayError
+from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
 from ray.serve.exceptions import RayServeException
 
 from catalog.clock import SystemClock
@@ -25,7 +30,9 @@ from serve_apps.ingest.deps import Committed, Deps
 from serve_apps.query.deployment import query
 
 KEYS_AGE_S = 5.0
-QUERY = "query"
+CLOSE_S = 20.0
+LOOK_S = 0.2
+INGEST, QUERY = "ingest", "query"
 SEQUENCER = "sequencer"
 
 FAST_PROXY = {
@@ -37,9 +44,23 @@ FAST_PROXY = {
 proxies to hear that they end. Serve reads this before anything of it runs."""
 
 
+OTHER_PORTS = (
+    "RAY_SERVE_HAPROXY_METRICS_PORT",
+    "RAY_SERVE_HAPROXY_STATS_PORT",
+    "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
+)
+"""Serve's proxy listens on these too, on the same ones in every home unless told otherwise."""
+
+
 def choose_proxy() -> None:
     """Before Ray starts, since its processes inherit the choice."""
-    os.environ.update({name: os.environ.get(name, value) for name, value in FAST_PROXY.items()})
+    with ExitStack() as held:
+        free = [held.enter_context(socket.socket()) for _ in OTHER_PORTS]
+        for each in free:
+            each.bind(("", 0))
+        ports = {name: str(each.getsockname()[1]) for name, each in zip(OTHER_PORTS, free, strict=True)}
+    for name, value in (FAST_PROXY | ports).items():
+        os.environ.setdefault(name, value)
 
 
 def open_doors(settings: Settings) -> None:
@@ -56,12 +77,21 @@ def open_doors(settings: Settings) -> None:
         num_replicas=settings.ingest_replicas,
         ray_actor_options={"num_cpus": 0.5},
     )
-    serve.run(taking, name="ingest", route_prefix="/")
+    serve.run(taking, name=INGEST, route_prefix="/")
 
 
 def close_doors() -> None:
-    """Acknowledge what is under way, seal the segments, take nothing more."""
-    serve.shutdown()  # type: ignore[no-untyped-call]
+    """Acknowledge what is under way, seal the segments, take nothing more; then let go of the proxy."""
+    for name in (INGEST, QUERY):
+        serve.delete(name)  # waits for the replicas to drain
+    # What `serve.shutdown` does, without a call that the controller's end leaves unanswered.
+    controller = ray.get_actor(SERVE_CONTROLLER_NAME, namespace=SERVE_NAMESPACE)
+    ray.get(controller.graceful_shutdown.remote(wait=False))
+    until_s = time.monotonic() + CLOSE_S
+    with suppress(ValueError):  # no actor of this name any more
+        while time.monotonic() < until_s:
+            ray.get_actor(SERVE_CONTROLLER_NAME, namespace=SERVE_NAMESPACE)
+            time.sleep(LOOK_S)
 
 
 def never() -> bool:
@@ -96,9 +126,10 @@ def _lookup() -> Callable[[str], Awaitable[Committed | None]]:
     async def look(event_id: str) -> Committed | None:
         nonlocal handle
         try:
-            handle = handle or serve.get_deployment_handle(QUERY, QUERY)
+            if handle is None:  # asks Serve, beside the event loop
+                handle = await asyncio.to_thread(serve.get_deployment_handle, QUERY, QUERY)
             found: dict[str, Any] | None = await handle.find.remote(event_id)
-        except (RayError, RayServeException) as error:
+        except (KeyError, RayError, RayServeException) as error:  # KeyError: no such deployment (yet)
             kind = type(error).__name__
             raise Unavailable("the query side does not answer", hint="ask again", kind=kind) from None
         return None if found is None else Committed(**found)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 
@@ -21,6 +23,13 @@ from cluster.settings import Settings
 START_S = 180.0
 STOP_S = 90.0
 LOOK_S = 0.2
+
+
+class Running(NamedTuple):
+    """The process that holds a home up, and where its doors are."""
+
+    pid: int
+    address: str
 
 
 def address(settings: Settings) -> str:
@@ -36,8 +45,8 @@ def is_ready(settings: Settings) -> bool:
         return False
 
 
-def pid(settings: Settings) -> int | None:
-    """The process that holds this home up, if one does."""
+def running(settings: Settings) -> Running | None:
+    """Who holds this home up, if anybody does."""
     try:
         descriptor = os.open(_path(settings), os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -45,8 +54,8 @@ def pid(settings: Settings) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        noted = os.pread(descriptor, 32, 0).decode()
-        return int(noted) if noted.isdigit() else None
+        number, _, at = os.pread(descriptor, 512, 0).decode().partition(" ")
+        return Running(int(number), at) if number.isdigit() else None
     finally:
         os.close(descriptor)
     return None
@@ -54,7 +63,7 @@ def pid(settings: Settings) -> int | None:
 
 @contextmanager
 def held(settings: Settings) -> Iterator[None]:
-    """This process holds the home up. Raises BadInput when another one does."""
+    """This process holds the home up. Raises BadInput when another one does, or the port is taken."""
     Home(settings.home).make()
     descriptor = os.open(_path(settings), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -62,48 +71,74 @@ def held(settings: Settings) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BadInput("this home is up already", hint="`beejan down` stops it") from None
+        require_free(settings)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        os.pwrite(descriptor, f"{os.getpid()} {address(settings)}".encode(), 0)
         yield
     finally:
         os.close(descriptor)
 
 
-def start(settings: Settings, **environment: str) -> None:
-    """Start everything behind this process, under `environment` too, and wait until the doors answer.
+def require_free(settings: Settings) -> None:
+    """Raises BadInput when the doors cannot listen where they should."""
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((settings.host, settings.port))
+        except OSError as error:
+            raise BadInput(
+                f"the doors cannot listen: {error.strerror}",
+                hint="set BEEJAN_PORT (or BEEJAN_HOST) to another one",
+                at=address(settings),
+            ) from None
 
-    Raises BadInput when somebody else answers at the address, Unavailable when it does not come up.
+
+def start(settings: Settings, **defaults: str) -> bool:
+    """Start everything behind this process and wait until the doors answer; False when it was up already.
+
+    The environment goes before `defaults`. Raises BadInput when the home is up at another address or the
+    port is taken, Unavailable when it does not come up. Whatever ends the wait ends what was started.
     """
-    if pid(settings) is None:
-        if is_ready(settings):
-            raise BadInput("another home is up at this address", hint="set BEEJAN_PORT", at=address(settings))
-        Home(settings.home).make()
-        with _log(settings).open("ab") as stream:
-            command = [sys.executable, "-m", "cluster.cli", "up", "--foreground"]
-            child = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=stream,
-                start_new_session=True,
-                env=os.environ | environment,
-            )
-        running: Callable[[], bool] = lambda: child.poll() is None  # noqa: E731
-    else:
-        running = lambda: pid(settings) is not None  # noqa: E731
-    if not _wait(lambda: is_ready(settings) or not running(), START_S) or not is_ready(settings):
-        raise Unavailable("the doors did not come up", hint="its log says why", log=str(_log(settings)))
+    found = running(settings)
+    if found is not None:
+        if found.address != address(settings):
+            raise BadInput("this home is up at another address", hint="set BEEJAN_PORT", at=found.address)
+        _await_doors(settings, lambda: running(settings) is not None)
+        return False
+    require_free(settings)
+    Home(settings.home).make()
+    with _log(settings).open("ab") as stream:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "cluster.cli", "up", "--foreground"],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
+            env=defaults | os.environ,
+        )
+    try:
+        _await_doors(settings, lambda: child.poll() is None)
+    except BaseException:
+        child.terminate()
+        raise
+    return True
 
 
 def stop(settings: Settings) -> bool:
     """Stop it in order: the doors, then what is durable. False when it was not up."""
-    running = pid(settings)
-    if running is None:
+    found = running(settings)
+    if found is None:
         return False
-    os.kill(running, signal.SIGTERM)
-    if not _wait(lambda: pid(settings) is None, STOP_S):
-        raise Unavailable("it does not stop", hint="its log says why", log=str(_log(settings)), pid=running)
+    with suppress(ProcessLookupError):  # it ended by itself
+        os.kill(found.pid, signal.SIGTERM)
+    if not _wait(lambda: running(settings) is None, STOP_S):
+        raise Unavailable("it does not stop", hint="its log says why", log=str(_log(settings)), pid=found.pid)
     return True
+
+
+def _await_doors(settings: Settings, is_alive: Callable[[], bool]) -> None:
+    if not _wait(lambda: is_ready(settings) or not is_alive(), START_S) or not is_alive():
+        raise Unavailable("the doors did not come up", hint="its log says why", log=str(_log(settings)))
 
 
 def _wait(is_so: Callable[[], bool], seconds: float) -> bool:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
+from catalog import errors
+from catalog.contracts.registry import CONTRACTS
+from catalog.errors import BeejanError, Indeterminate, Permanent, Transient
 from catalog.tables import REASONS, TABLES
+from cluster.cli import exit_code
 from cluster.settings import Settings
+from serve_apps.ingest import refusals as ingest
+from serve_apps.ingest.openapi import document
+from serve_apps.query import api as query_api
+from serve_apps.query import refusals as query
+from serve_apps.query.views import views
 
 README = Path(__file__).parents[1] / "README.md"
+AGAIN = {Permanent: "no", Transient: "yes", Indeterminate: "look first"}
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -20,32 +30,93 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 def generated() -> dict[str, str]:
     """Each generated part by its marker."""
-    settings = [
-        (
-            f"`{spec.metadata['name']}`",
-            f"`{spec.default}`" if spec.default != "" else "",
-            spec.metadata["meaning"],
-        )
-        for spec in fields(Settings)
-    ]
-    tables = [
-        f"`{spec.name}`"
-        + (f", partitioned by {' and '.join(spec.partition_by)}" if spec.partition_by else "")
-        + "\n\n"
-        + table(
-            ("column", "type", "meaning"),
-            (
-                (f"`{c.name}`", c.type if c.required else f"{c.type}, may be null", c.meaning)
-                for c in spec.columns
-            ),
-        )
-        for spec in TABLES.values()
-    ]
     return {
+        "contracts": table(
+            ("contract", "channel", "owner", "its id", "local times are in", "forms too", "what it is"),
+            contracts(),
+        ),
+        "views": table(
+            ("view", "what it holds", "read from"),
+            (
+                (f"`{v.name}`", v.meaning, ", ".join(f"`{t}`" for t in sorted(v.tables)))
+                for v in views().values()
+            ),
+        ),
+        "settings": table(("setting", "default", "meaning"), settings()),
         "reasons": table(("reason", "meaning"), ((f"`{name}`", text) for name, text in REASONS.items())),
-        "settings": table(("setting", "default", "meaning"), settings),
-        "tables": "\n\n".join(tables),
+        "endpoints": table(("address", "key", "what it does"), endpoints()),
+        "refusals": table(("status", "code", "meaning", "what to do"), refusals()),
+        "errors": table(("code", "try again", "exit code", "meaning"), failures()),
+        "tables": "\n\n".join(tables()),
     }
+
+
+def contracts() -> Iterator[Iterable[object]]:
+    """What each contract is and whose."""
+    for each in CONTRACTS.values():
+        forms = "yes" if each.forms else "no"
+        who = (f"`{each.name}`", each.channel or "any", each.owner)
+        yield *who, f"`{each.id_field}`", each.zone or "refused", forms, each.describe
+
+
+def settings() -> Iterator[Iterable[object]]:
+    """Every setting."""
+    for spec in fields(Settings):
+        default = f"`{spec.default}`" if spec.default != "" else ""
+        yield f"`{spec.metadata['name']}`", default, spec.metadata["meaning"]
+
+
+def endpoints() -> Iterator[Iterable[object]]:
+    """Every address of both doors."""
+    seen = set()
+    for path, operations in document()["paths"].items():
+        channel = path.split("/")[2] if path.endswith(("/events", "/events:batch")) else ""
+        shown = path.replace(f"/{channel}/", "/{channel}/") if channel else path
+        for method, told in operations.items():
+            if shown not in seen:
+                seen.add(shown)
+                key = "none" if told.get("security") == [] else "ingest"
+                yield f"`{method.upper()} {shown}`", key, told["summary"].removesuffix(f" of {channel}")
+    yield "`GET /openapi.json`", "none", "The description of the addresses above"
+    asked = [*query_api.ROUTES.items(), ("/v1/sql", query_api.sql)]
+    for path, route in asked:
+        method = "POST" if path == "/v1/sql" else "GET"
+        yield (
+            f"`{method} {path}`",
+            "analyst, compliance",
+            (route.__doc__ or "").partition("\n")[0].rstrip("."),
+        )
+
+
+def refusals() -> Iterator[Iterable[object]]:
+    """How both doors say no, by status; what both say alike, once."""
+    told = {(case.status, case.code): case for case in (*query.REFUSALS.values(), *ingest.REFUSALS.values())}
+    for (status, code), case in sorted(told.items()):
+        yield status, f"`{code}`", case.title, case.hint
+
+
+def failures() -> Iterator[Iterable[object]]:
+    """Every error of the commands and of the query side."""
+    for kind in vars(errors).values():
+        if (
+            isinstance(kind, type)
+            and issubclass(kind, BeejanError)
+            and BeejanError not in (kind, *kind.__bases__)
+        ):
+            again = next((text for base, text in AGAIN.items() if issubclass(kind, base)), "a person decides")
+            meaning = (kind.__doc__ or "").partition("\n")[0].rstrip(".")
+            yield f"`{kind.code}`", again, exit_code(kind("")), meaning
+
+
+def tables() -> Iterator[str]:
+    """Each table with its columns."""
+    for spec in TABLES.values():
+        partitions = f", partitioned by {' and '.join(spec.partition_by)}" if spec.partition_by else ""
+        rows = (
+            (f"`{c.name}`", c.type if c.required else f"{c.type}, may be null", c.meaning)
+            for c in spec.columns
+        )
+        yield f"`{spec.name}`{partitions}\n\n" + table(("column", "type", "meaning"), rows)
 
 
 def written(readme: str) -> str:

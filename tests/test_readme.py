@@ -1,5 +1,6 @@
 """The README is held to the code: its tables, its commands, its promises."""
 
+import json
 import os
 import re
 import subprocess
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from serve_apps.ingest.api import PASSED_ON
+from serve_apps.query import api as query_api
 from tests.readme import README, generated, written
 
 ROOT = README.parent
@@ -24,20 +27,66 @@ def test_every_promise_names_tests_that_exist() -> None:
     assert [path for path in named if not (ROOT / path).is_file()] == []
 
 
-def test_the_first_look_works_as_written(tmp_path: Path) -> None:
-    block = (
-        README.read_text().partition("## A first look")[2].partition("```console\n")[2].partition("```")[0]
-    )
-    script = block.replace("/tmp/beejan-first-look", str(tmp_path / "home"))
-    assert script.count(str(tmp_path)) == 3
+EXECUTED = {
+    "Two commands": "by whoever makes this environment; the day's parts in tests/cluster/test_demo.py",
+    "A first look": "here",
+    "Send complaints": "in tests/cluster/test_up.py",
+    "Ask": "in tests/cluster/test_up.py",
+    "Commands": "here",
+}
+"""Sections with commands, and where these are executed."""
+
+
+def section(title: str) -> str:
+    return README.read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def executed(script: str, home: Path) -> str:
+    """What the script printed; it must succeed."""
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=ROOT,
+        env={**os.environ, "BEEJAN_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert len(re.findall(r'^\{"event_id":"[0-9a-f]{32}","id_origin":"provider"\}$', done.stdout, re.M)) == 3
-    assert re.search(r"total\s*│ 3\s*│ 2\s*│ 0\s*│ 1\s*│ 0", done.stdout)
-    assert re.search(r"ok\s*│ true", done.stdout)
-    assert re.search(r"state\s*│ committed", done.stdout)
+    return done.stdout
+
+
+def test_every_command_is_executed_somewhere() -> None:
+    titles = re.findall(r"^## (.*)$", README.read_text(), re.M)
+    shown = {title for title in titles if re.search("```(console|python)", section(title))}
+    assert shown == set(EXECUTED)
+
+
+def test_the_first_look_works_as_written(tmp_path: Path) -> None:
+    block = section("A first look").partition("```console\n")[2].partition("```")[0]
+    script = block.replace("/tmp/beejan-first-look", str(tmp_path / "home"))
+    assert script.count(str(tmp_path)) == 3
+    said = executed(script, tmp_path)
+    assert len(re.findall(r'^\{"event_id":"[0-9a-f]{32}","id_origin":"provider"\}$', said, re.M)) == 3
+    assert re.search(r"total\s*│ 3\s*│ 2\s*│ 0\s*│ 1\s*│ 0", said)
+    assert re.search(r"ok\s*│ true", said)
+    assert re.search(r"state\s*│ committed", said)
+
+
+def test_deciding_a_file_works_as_written(tmp_path: Path) -> None:
+    block = section("Commands").partition("```console\n")[2].partition("```")[0]
+    said = executed(block.replace("/tmp/", f"{tmp_path}/"), tmp_path / "home")
+    assert (json.loads(said)["id"], json.loads(said)["l1"]) == ("1", "billing")
+
+
+def test_every_question_is_passed_on_by_the_door() -> None:
+    patterns = {(re.sub(r"\{rest:path\}", ".+", path), method) for path, method in PASSED_ON}
+    asked = {(path, "GET") for path in query_api.ROUTES} | {("/v1/sql", "POST")}
+    lost = [
+        each
+        for each in asked
+        if not any(re.fullmatch(path, each[0]) and method == each[1] for path, method in patterns)
+    ]
+    assert lost == []
 
 
 def test_the_documented_commands_are_all_there_are() -> None:

@@ -75,8 +75,8 @@ class Contract:
         self.forms = forms
         self.example = example
         self.payload = payload
-        self._id_field = id_field
-        self._id_kind = id_kind
+        self.id_field = id_field
+        self.id_kind = id_kind
         self._reasons = reasons
         self._paths = {reason: path for path, reason in reversed(reasons.items())}
         self._order = {f.encode_name: at for at, f in enumerate(msgspec.structs.fields(payload))}
@@ -92,7 +92,7 @@ class Contract:
         """The kind and value of the id the payload brings, also when the rest is broken; raises nothing."""
         body = self._body(payload, content_type)
         value = "" if body is None or too_deep(body) else self._id(body)
-        return (self._id_kind, value) if value else None
+        return (self.id_kind, value) if value else None
 
     def _id(self, body: bytes) -> str:
         try:
@@ -104,7 +104,7 @@ class Contract:
             parts = json.loads(body)
         except _UNREADABLE:
             return ""
-        value = parts.get(self._id_field) if isinstance(parts, dict) else None
+        value = parts.get(self.id_field) if isinstance(parts, dict) else None
         return value if isinstance(value, str) else ""
 
     def read(self, payload: bytes, content_type: str) -> Reading | Violation:

@@ -11,8 +11,8 @@ import msgspec
 import pyarrow as pa
 from fastapi import Response
 
-from serve_apps.problems import Refused, problem
 from serve_apps.query.engine.port import Answer
+from serve_apps.query.refusals import refused
 from serve_apps.query.views import type_name
 
 JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
@@ -83,6 +83,4 @@ def _chosen(accept: str) -> str:
             return JSON
         if kind in FORMATS:
             return kind
-    raise Refused(
-        problem(406, "not_acceptable", "no such form of answer", hint="Accept one of: " + ", ".join(FORMATS))
-    )
+    raise refused("not_acceptable", "Accept one of: " + ", ".join(FORMATS))

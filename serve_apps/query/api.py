@@ -10,12 +10,13 @@ import msgspec
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 
 from catalog.errors import BeejanError, Permanent, Transient
-from serve_apps.problems import Refused, install, problem
+from serve_apps.problems import install, problem
 from serve_apps.query import asked, cursor
 from serve_apps.query.answers import AS_OF, respond, rows
 from serve_apps.query.dictionary import dictionary
 from serve_apps.query.engine.port import Answer, Limits, QueryEngine, Role, Value
 from serve_apps.query.explain import explain
+from serve_apps.query.refusals import refused
 
 MAX_BODY_BYTES = 256 << 10
 
@@ -65,8 +66,7 @@ def asker(request: Request) -> tuple[Deps, Role]:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     role = deps.keys.role_of(token.strip()) if scheme.lower() == "bearer" else None
     if role is None:
-        hint, headers = "send Authorization: Bearer KEY", {"WWW-Authenticate": "Bearer"}
-        raise Refused(problem(401, "no_key", "a key for asking is needed", hint=hint, headers=headers))
+        raise refused("no_key")
     return deps, role
 
 
@@ -90,11 +90,10 @@ def complaints(who: Asker, given: Annotated[asked.Complaints, Query()], accept: 
 def complaint(who: Asker, event_id: str, original: bool = False) -> Response:
     """One event, whatever became of it, and its decision in words; `original` for compliance only."""
     if original and who[1] != "compliance":
-        raise Refused(problem(403, "role_forbidden", "this key may not see original text"))
+        raise refused("role_forbidden")
     answer = _ask(who, asked.Query(asked.EVENT, [event_id]), 1)
     if not answer.table.num_rows:
-        detail = f"none up to commit {answer.as_of_seq}"
-        raise Refused(problem(404, "not_found", "no such event is committed", detail, "it may be pending"))
+        raise refused("not_committed", f"none up to commit {answer.as_of_seq}")
     event = rows(answer.table)[0]
     cluster, seq = None, answer.as_of_seq
     if event["resolved_cluster"]:
@@ -133,13 +132,11 @@ async def sql_body(request: Request) -> Sql:
     async for part in request.stream():
         body += part
         if len(body) > MAX_BODY_BYTES:
-            raise Refused(problem(413, "body_too_large", "the body is too large", hint="a query is short"))
+            raise refused("body_too_large")
     try:
         return msgspec.json.decode(body, type=Sql)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise Refused(
-            problem(400, "bad_request", "the body cannot be read", hint='{"sql": …, "parameters": […]}')
-        ) from None
+        raise refused("bad_request", "the body is no query") from None
 
 
 def sql(who: Asker, body: Annotated[Sql, Depends(sql_body)], accept: Accept = "*/*") -> Response:

@@ -135,7 +135,7 @@ def test_one_event_with_its_decision_in_words(engine: QueryEngine) -> None:
     assert held["event"]["reason"] == "event_time_naive"
     assert held["cluster"] is None
     missing = client(engine).get(f"/v1/complaints/{ID(99)}")
-    assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+    assert (missing.status_code, missing.json()["code"]) == (404, "not_committed")
 
 
 def test_original_text_is_for_compliance_alone(engine: QueryEngine) -> None:

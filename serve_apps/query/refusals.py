@@ -1,0 +1,36 @@
+"""Every way in which the query side says no, listed once; errors of the engine keep their own codes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from serve_apps.problems import Refused, problem
+
+
+class Refusal(NamedTuple):
+    """One case: `code` and `title` are stable, `hint` says what the caller can do."""
+
+    code: str
+    status: int
+    title: str
+    hint: str
+
+
+REFUSALS = {
+    row.code: row
+    for row in (
+        Refusal("bad_request", 400, "a parameter or the body cannot be read", 'a query is {"sql": …}'),
+        Refusal("no_key", 401, "a key for asking is needed", "send Authorization: Bearer KEY"),
+        Refusal("role_forbidden", 403, "this key may not see original text", "ask for a compliance key"),
+        Refusal("not_committed", 404, "no such event is committed", "it may be pending"),
+        Refusal("not_acceptable", 406, "no such form of answer", "Accept JSON, CSV or Arrow"),
+        Refusal("body_too_large", 413, "the body is too large", "a query is short"),
+    )
+}
+
+
+def refused(code: str, detail: str = "") -> Refused:
+    """What to raise for a refusal; `detail` must not quote what was sent."""
+    case = REFUSALS[code]
+    headers = {"WWW-Authenticate": "Bearer"} if case.status == 401 else None
+    return Refused(problem(case.status, code, case.title, detail, case.hint, headers))

@@ -1,0 +1,173 @@
+"""The doors' commands without doors: what they refuse, what they say, what they leave behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog.errors import BadInput, Unavailable
+from cluster import up
+from cluster.settings import Settings
+from tests.cluster.test_cli import answer, beejan
+from tests.homes import append, line, run, small
+
+TOKEN = re.compile(r"bjn_[0-9a-f]{12}_[0-9a-f]{64}\n")
+HOLD = "from cluster import settings, up; import signal\nwith up.held(settings.read()): signal.pause()"
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody listens on."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A home and a port that are free."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return small(tmp_path / "home", port=free.getsockname()[1])
+
+
+def test_a_key_is_made_shown_once_rotated_and_revoked(tmp_path: Path) -> None:
+    made = beejan(tmp_path, "keys", "create", "gateway", "--channel", "sms", COLUMNS="40")
+    assert TOKEN.fullmatch(made.stdout)  # whole, and nothing else, for a shell to take
+    key_id = made.stdout.split("_")[1]
+    assert key_id in made.stderr
+    rotated = beejan(tmp_path, "keys", "rotate", key_id).stdout
+    assert TOKEN.fullmatch(rotated)
+    assert rotated != made.stdout
+    beejan(tmp_path, "keys", "revoke", key_id)
+    listed = answer(tmp_path, "keys", "list")
+    assert [(key["source"], key["channels"], bool(key["revoked_us"])) for key in listed] == [
+        ("gateway", ["sms"], True),
+        ("gateway", ["sms"], False),
+    ]
+    assert "bjn_" not in beejan(tmp_path, "keys", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("create", "gateway", "--channel", "sms", "--channel", "fax"), "no such channel: fax"),
+        (("create", "gateway"), "needs a channel"),
+        (("revoke", "0" * 12), "no such key"),
+    ],
+)
+def test_a_key_that_cannot_be_is_2(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    done = beejan(tmp_path, "keys", *words)
+    assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (2, True, False)
+    assert answer(tmp_path, "keys", "list") == []
+
+
+@pytest.mark.parametrize("words", [("up",), ("up", "--foreground"), ("demo", "--events", "5")])
+def test_a_port_in_use_is_2_and_nothing_starts(tmp_path: Path, taken: int, words: tuple[str, ...]) -> None:
+    done = beejan(tmp_path, *words, BEEJAN_PORT=str(taken))
+    assert (done.returncode, "BEEJAN_PORT" in done.stderr, "Traceback" in done.stderr) == (2, True, False)
+    assert not (tmp_path / "catalog.db").exists()
+
+
+def test_a_home_is_held_once_and_says_by_whom(settings: Settings) -> None:
+    assert up.running(settings) is None
+    with up.held(settings):
+        assert up.running(settings) == (os.getpid(), up.address(settings))
+        with pytest.raises(BadInput, match="up already"), up.held(settings):
+            pass
+        with pytest.raises(BadInput, match=re.escape(up.address(settings))):
+            up.start(replace(settings, port=1))
+    assert up.running(settings) is None
+
+
+def test_down_ends_who_holds_the_home(settings: Settings) -> None:
+    environment = {**os.environ, "BEEJAN_HOME": str(settings.home), "BEEJAN_PORT": str(settings.port)}
+    assert beejan(settings.home, "down").stdout == "was not up\n"
+    with subprocess.Popen([sys.executable, "-c", HOLD], env=environment) as holder:
+        while up.running(settings) is None:
+            assert holder.poll() is None
+        assert beejan(settings.home, "down").stdout == "stopped\n"
+        assert holder.wait(60) == -signal.SIGTERM
+
+
+def test_what_does_not_come_up_is_told_with_its_log(settings: Settings, monkeypatch: Any) -> None:
+    monkeypatch.setenv("BEEJAN_HOME", str(settings.home))
+    monkeypatch.setenv("BEEJAN_PLAN_ROWS", "many")
+    with pytest.raises(Unavailable) as told:
+        up.start(settings)
+    assert "BEEJAN_PLAN_ROWS" in Path(str(told.value.fields["log"])).read_text()
+
+
+def test_who_is_interrupted_while_it_starts_leaves_nothing_running(
+    settings: Settings, monkeypatch: Any
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    started: list[subprocess.Popen[bytes]] = []
+
+    def popen(command: list[str], **given: Any) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]))
+        assert given["env"]["BEEJAN_CURATE_S"] == "5"
+        return started[0]
+
+    monkeypatch.setattr(up, "_await_doors", interrupt)
+    monkeypatch.setattr("cluster.up.subprocess", type("Stub", (), {"Popen": popen, "DEVNULL": None}))
+    with pytest.raises(KeyboardInterrupt):
+        up.start(settings, BEEJAN_CURATE_S="5")
+    assert started[0].wait(60) == -signal.SIGTERM
+
+
+def test_query_answers_from_a_home_at_rest_in_each_form(tmp_path: Path) -> None:
+    settings = small(tmp_path)
+    append(settings, [line(1, "No network [/] in Ikeja, call +2348035550142"), line(2)])
+    run(settings)
+    asked = "SELECT redacted_text FROM events ORDER BY region NULLS LAST LIMIT 1"
+    shown = beejan(tmp_path, "query", asked, COLUMNS="20")
+    row = json.loads(beejan(tmp_path, "query", asked, "--format", "json").stdout)["rows"][0]
+    assert (shown.returncode, "as of commit 1" in shown.stdout) == (0, True)
+    assert row["redacted_text"] == "No network [/] in Ikeja, call <PHONE>"
+    assert "Nonetwork[/]inIkeja,call<PHONE>" in re.sub(r"[│\s]", "", shown.stdout)
+    assert beejan(tmp_path, "query", asked, "--format", "csv").stdout.splitlines()[0] == "redacted_text"
+    refused = beejan(tmp_path, "query", "SELECT * FROM structured.events")
+    assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)
+
+
+def test_event_says_what_was_decided(tmp_path: Path) -> None:
+    settings = small(tmp_path)
+    (event_id, _) = append(settings, [line(1, "No network in Ikeja"), line(2, "No network in Ikeja")])
+    run(settings)
+    found = answer(tmp_path, "event", event_id)
+    decided = ("l1", "l2", "region", "link_kind", "cluster_id", "bridges")
+    assert [found[name] for name in decided] == ["network", "outage", "Lagos", None, event_id, None]
+
+
+def test_decide_writes_a_decision_a_line_and_stores_nothing(tmp_path: Path) -> None:
+    texts, out = tmp_path / "texts.jsonl", tmp_path / "out.jsonl"
+    texts.write_text('{"id": "1", "channel": "sms", "text": "Internet is slow"}\n{"id": "2"}\n')
+    assert beejan(tmp_path / "home", "decide", str(texts), "--out", str(out)).returncode == 0
+    decided = [json.loads(each) for each in out.read_text().splitlines()]
+    assert [(each["id"], each["disposition"], each["l2"]) for each in decided] == [
+        ("1", "accepted", "speed"),
+        ("2", "quarantined", "unclassified"),
+    ]
+    assert answer(tmp_path / "home", "status")["planned"] == 0
+    missing = beejan(tmp_path / "home", "decide", str(tmp_path / "none"), "--out", str(out))
+    assert (missing.returncode, "Traceback" in missing.stderr) == (2, False)
+
+
+def test_a_file_without_its_mapping_is_2(tmp_path: Path) -> None:
+    done = beejan(tmp_path, "demo", "--input", "reviews.csv")
+    assert (done.returncode, "mapping" in done.stderr) == (2, True)
