@@ -25,7 +25,8 @@ COLUMNS = [name for name in EVENTS.arrow_schema.names if name in COMPLAINTS.arro
 
 
 class Curator:
-    """The sequencer's turn that brings `curated.complaints` to the table's commit, at most every `every_s` seconds."""
+    """The sequencer's turn that brings `curated.complaints` to the table's commit, at most every `every_s`
+    seconds."""
 
     def __init__(self, lake: Lake, clock: Clock, every_s: float) -> None:
         self._lake = lake

@@ -1,4 +1,4 @@
-"""Files nobody here wrote: every record comes out as a payload that says what was meant, or with its fault."""
+"""Files nobody here wrote: every record comes out as a payload, or with the fault that it has."""
 
 import json
 from datetime import UTC, datetime
