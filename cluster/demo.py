@@ -17,6 +17,7 @@ import httpx
 from catalog.contracts.identity import identity
 from catalog.contracts.registry import CHANNELS, CONTRACTS
 from catalog.errors import Unavailable
+from catalog.ids import conflict_id, payload_digest
 from cluster.settings import Settings
 from cluster.wiring import open_keys
 from pipelines import mapping
@@ -210,7 +211,7 @@ def stream(client: Doors, day: Iterable[Post], told: Callable[[int, int], None])
 
     def send(group: list[Post]) -> tuple[int, int]:
         first = group[0]
-        if len(group) == 1:
+        if not _fits_batch(first):
             client.send(first, "events", first.payload, first.content_type)
             return 1, 1
         body = b"\n".join(one.payload for one in group)
@@ -280,26 +281,44 @@ def posts(file: Path, meaning: Path) -> tuple[list[Post], list[mapping.Record]]:
 
 def report(client: Doors, source: str, records: Sequence[mapping.Record], path: Path) -> Counter[str]:
     """Write what happened to each record and why, one JSON object a line; how many ended which way."""
-    ids = [_id(source, one.payload) if one.payload else None for one in records]
+    named = [_id(source, one.payload) if one.payload else None for one in records]
+    first: dict[str, bytes] = {}
+    fates = [_fate(source, one, event_id, first) for one, event_id in zip(records, named, strict=True)]
+    known = _known(client, {row["event_id"] for row in fates if row.get("event_id")})
+    ended: Counter[str] = Counter()
+    with path.open("w", encoding="utf-8") as out:
+        for one, fate in zip(records, fates, strict=True):
+            row = known.get(fate.get("event_id", ""), {}) | fate
+            row.setdefault("disposition", "not found")
+            ended[f"{row['disposition']}: {row['reason']}" if row.get("reason") else row["disposition"]] += 1
+            out.write(json.dumps({"record": one.number, **row}, default=str) + "\n")
+    return ended
+
+
+def _known(client: Doors, ids: set[str]) -> dict[str, dict[str, Any]]:
+    """The rows of these events, by id."""
+    wanted = sorted(ids)
     known: dict[str, dict[str, Any]] = {}
-    wanted = sorted({event_id for event_id in ids if event_id})
     for begin in range(0, len(wanted), ASKED_AT_ONCE):
         listed = ", ".join(f"'{each}'" for each in wanted[begin : begin + ASKED_AT_ONCE])
         found = client.ask(f"{DECIDED} WHERE event_id IN ({listed})")
         known.update((row["event_id"], row) for row in found["rows"])
-    ended: Counter[str] = Counter()
-    seen: set[str] = set()
-    with path.open("w", encoding="utf-8") as out:
-        for one, event_id in zip(records, ids, strict=True):
-            row = dict(known.get(event_id or "", {"event_id": event_id, "disposition": "unidentified"}))
-            if one.fault is not None:
-                row = {"disposition": "not sent", "reason": one.fault}
-            elif event_id in seen:
-                row |= {"disposition": "redelivered", "reason": "the record's id came before"}
-            seen.add(event_id or "")
-            ended[f"{row['disposition']}: {row['reason']}" if row.get("reason") else row["disposition"]] += 1
-            out.write(json.dumps({"record": one.number, **row}, default=str) + "\n")
-    return ended
+    return known
+
+
+def _fate(source: str, one: mapping.Record, event_id: str | None, first: dict[str, bytes]) -> dict[str, Any]:
+    """What is known of a record without asking: under which id its row is, or that it has none of its own.
+
+    `first` keeps the payload that first had an id. Another payload with that id has a row of its own.
+    """
+    if one.payload is None or event_id is None:
+        return {"event_id": None, "disposition": "not sent", "reason": one.fault or "no id"}
+    before = first.setdefault(event_id, one.payload)
+    if before is one.payload:
+        return {"event_id": event_id}
+    if before == one.payload:
+        return {"event_id": event_id, "disposition": "redelivered", "reason": "the same record came before"}
+    return {"event_id": conflict_id(source, event_id, payload_digest(one.payload))}
 
 
 def _id(source: str, payload: bytes) -> str | None:

@@ -61,11 +61,12 @@ class Phrases:
     def __init__(self, patterns: Sequence[str]) -> None:
         """Raises BadPattern where one does not compile."""
         phrases: dict[str, int] = {}
-        self._by_last: dict[int, list[tuple[int, list[int], list[int]]]] = defaultdict(list)
+        self._by_last: dict[int, list[tuple[int, list[int], list[int], frozenset[int]]]] = defaultdict(list)
         for number, pattern in enumerate(patterns):
             first, *rest = _GAP.split(pattern)
             parts = [phrases.setdefault(part, len(phrases)) for part in (first, *rest[1::2])]
-            self._by_last[parts[-1]].append((number, parts, [_GAPS[gap] for gap in rest[::2]]))
+            gaps = [_GAPS[gap] for gap in rest[::2]]
+            self._by_last[parts[-1]].append((number, parts, gaps, frozenset(parts[:-1])))
         try:
             self._words = words(tuple(phrases))
         except BadPattern as bad:
@@ -78,8 +79,8 @@ class Phrases:
         spans = self._words.find(text)
         found: list[Hit] = []
         for last in spans:
-            for number, parts, gaps in self._by_last.get(last, ()):
-                if all(part in spans for part in parts):
+            for number, parts, gaps, further in self._by_last.get(last, ()):
+                if spans.keys() >= further:
                     place = _joined(text, [spans[part] for part in parts], gaps)
                     found += [Hit(number, *place)] if place else []
         return sorted(found, key=lambda hit: (hit.start, hit.pattern))
@@ -121,24 +122,26 @@ class Words:
 
     def find(self, text: str) -> dict[int, list[Span]]:
         """Where each phrase is found, by phrase, in order of their ends."""
-        content = text.encode(errors="replace")
         found: list[tuple[int, int, int]] = []
         if self._literals:
-            self._literals.scan(b" %b " % content.translate(_FOLD), match_event_handler=_note, context=found)
+            # One byte for each character, whatever it is, so that offsets are those of the text.
+            plain = text.encode("ascii", "replace").translate(_FOLD)
+            self._literals.scan(b" %b " % plain, match_event_handler=_note, context=found)
         # One order on every machine: where two matches end together, the scanner's own is its business.
         found.sort(key=_ORDER)
         # The copy begins a byte earlier, and a match ends with its blank: the word itself ends two before.
         spans: dict[int, list[Span]] = {}
-        place = _places(content, text)
         for number, _, end in found:
             length, owners = self._of_literal[number]
-            span = place(end - 2 - length), place(end - 2)
+            span = end - 2 - length, end - 2
             for phrase in owners:
                 spans.setdefault(phrase, []).append(span)
         found.clear()
+        content = text.encode(errors="replace")
         if self._expressions:
             self._expressions.scan(content, match_event_handler=_note, context=found)
         found.sort(key=_ORDER)
+        place = _places(content, text)
         for number, start, end in found:
             for phrase in self._of_expression[number]:
                 spans.setdefault(phrase, []).append((place(start), place(end)))
