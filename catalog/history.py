@@ -50,7 +50,11 @@ class History:
 
     def payload(self, segment: str, offset: int) -> bytes:
         """The payload of one frame, as it was received. Raises CorruptFrame when it cannot be read."""
-        found = self._read(segment, offset, offset + 1, frozenset())
+        try:
+            stop = self._log.scan(segment, offset, 1, frozenset()).stop
+        except LookupError:  # the raw layer reads the frames that begin before `stop`
+            stop = offset + 1
+        found = self._read(segment, offset, stop, frozenset())
         if len(found) != 1 or found[0].envelope is None:
             raise CorruptFrame(
                 "a frame cannot be read", hint="run `beejan verify`", segment=segment, offset=offset
