@@ -16,9 +16,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pyarrow as pa
+
 from catalog.bundle.bundle import Bundle
 from catalog.bundle.keys import PseudonymKey
-
 from catalog.control.plans import Plan
 from catalog.envelope import NO_CHANNEL, Located, Unreadable
 from catalog.errors import Stopped

@@ -11,24 +11,23 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 from pyiceberg.expressions import AlwaysTrue
-from pyiceberg.io.pyarrow import ArrowScan, _dataframe_to_data_files
-from pyiceberg.manifest import DataFile
+from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.table import FileScanTask, Table
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from catalog import failpoints
-from catalog.clock import EPOCH
 from catalog.durable import sync_folder, write_synced
 from catalog.errors import NotDurable, Stopped, UnsafeStore
 from catalog.lake.commit import COMMIT_SEQ, Lake
-from catalog.lake.read import ROW_ORDER, planned
+from catalog.lake.read import ROW_ORDER, day_of, planned
 from catalog.lake.swap import SNAPSHOT_SEQ, publish, swap
+from catalog.lake.write import OneTransaction, stage
 from catalog.tables import TABLES
 
 TURN = "beejan.turn"
@@ -72,7 +71,7 @@ def compact(lake: Lake, table: str, before: date, min_files: int = 8) -> Compact
     day, groups = _due(base, before, min_files)
     if not groups:
         return None
-    transaction = base.transaction()
+    transaction = OneTransaction(base)
     marks = {SNAPSHOT_SEQ: base.properties.get(COMMIT_SEQ, "0"), TURN: "compact"}
     overwrite = transaction.update_snapshot(snapshot_properties=marks).overwrite()
     files_after, row_count, numbers = 0, 0, itertools.count()
@@ -80,14 +79,10 @@ def compact(lake: Lake, table: str, before: date, min_files: int = 8) -> Compact
         # 2. Partition by partition: read, sort, write, count.
         for tasks in groups:
             merged = _merged(base, tasks)
-            written = list(
-                _dataframe_to_data_files(base.metadata, merged, base.io, overwrite.commit_uuid, numbers)
-            )
+            written = stage(base, overwrite, merged, numbers)
             _hold(table, merged.num_rows, sum(file.record_count for file in written))
             for task in tasks:
                 overwrite.delete_data_file(task.file)
-            for file in written:
-                overwrite.append_data_file(file)
             files_after, row_count = files_after + len(written), row_count + merged.num_rows
         # 3. Manifests.
         overwrite.commit()
@@ -110,7 +105,7 @@ def expire(lake: Lake, table: str, now_us: int, keep: int = KEEP_SNAPSHOTS, grac
     old = [each.snapshot_id for each in newest_first[keep:] if each.snapshot_id not in heads]
     # 2. The swap. No snapshot is added, and none is needed: expiring twice changes nothing.
     if old:
-        transaction = base.transaction()
+        transaction = OneTransaction(base)
         ExpireSnapshots(transaction).by_ids(old).commit()
         publish(transaction, swapped="expire.swapped")
     # 3. Files proven unreferenced long enough ago.
@@ -131,7 +126,7 @@ def sweep_orphans(lake: Lake, table: str, now_us: int, grace_us: int = GRACE_US)
     failpoints.hit("orphans.listed")
     # 2. Move the head: from here on, whatever was staged before can only fail.
     base = lake.store.load(table)
-    transaction = base.transaction()
+    transaction = OneTransaction(base)
     marks = {SNAPSHOT_SEQ: base.properties.get(COMMIT_SEQ, "0"), TURN: "orphans"}
     try:
         transaction.append(TABLES[table].arrow_schema.empty_table(), snapshot_properties=marks)
@@ -152,7 +147,7 @@ def _due(table: Table, before: date, min_files: int) -> tuple[date | None, list[
     days: dict[date | None, dict[object, list[FileScanTask]]] = defaultdict(lambda: defaultdict(list))
     for task in planned(table):
         if task.file.file_size_in_bytes < SMALL_BYTES:
-            days[_day(table, task.file)][task.file.partition].append(task)
+            days[day_of(table, task.file)][task.file.partition].append(task)
     for day in sorted(days, key=lambda each: each or date.min):
         groups = days[day].values()
         if (day is None or day < before) and max(map(len, groups)) >= min_files:
@@ -165,13 +160,6 @@ def _bounded(tasks: list[FileScanTask]) -> list[FileScanTask]:
     tasks = sorted(tasks, key=lambda task: task.file.file_size_in_bytes)[:MERGE_FILES]
     sizes = itertools.accumulate(task.file.file_size_in_bytes for task in tasks)
     return [task for task, total in zip(tasks, sizes, strict=True) if total <= MERGE_BYTES]
-
-
-def _day(table: Table, file: DataFile) -> date | None:
-    for position, field in enumerate(table.specs()[file.spec_id].fields):
-        if field.name == "event_date":
-            return EPOCH.date() + timedelta(days=file.partition[position])
-    return None
 
 
 def _merged(table: Table, tasks: list[FileScanTask]) -> pa.Table:
