@@ -150,7 +150,7 @@ def days(
         for task in planned(loaded, f"event_date in ({listed})"):
             tasks[day_of(loaded, task.file)].append(task)
     for day in wanted:
-        found = _together(table, tasks[day], names)
+        found = whole_files(table, tasks[day], names)
         yield day, found.filter(pc.field("plan") <= plan_to).select(columns)
 
 
@@ -223,6 +223,23 @@ def planned(table: Table, wanted: str | BooleanExpression = ALWAYS_TRUE) -> Iter
         yield task
 
 
+def whole_files(table: str, tasks: Iterable[FileScanTask], columns: Sequence[str]) -> pa.Table:
+    """These columns of whole files. Raises Stopped for a damaged one, and OSError where the device, which may
+    answer otherwise the next time, says no."""
+    schema = _part(table, columns)
+    parts = [schema.empty_table()]
+    for path in (task.file.file_path for task in tasks):
+        try:
+            parts.append(_columns(path, schema))
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise _unreadable(path) from None
+        except (KeyError, ValueError, pa.ArrowException):
+            raise _unreadable(path) from None
+    return pa.concat_tables(parts)
+
+
 def _snapshot(table: Table) -> Snapshot:
     properties = table.properties
     return Snapshot(
@@ -257,24 +274,7 @@ def _of_plans(plan_from: int, plan_to: int) -> str:
 
 
 def _scan(lake: Lake, table: str, wanted: str, columns: Sequence[str]) -> pa.Table:
-    return _together(table, planned(lake.store.load(table), wanted), columns)
-
-
-def _together(table: str, tasks: Iterable[FileScanTask], columns: Sequence[str]) -> pa.Table:
-    """These columns of whole files. Raises Stopped for a damaged one, and OSError where the device, which may
-    answer otherwise the next time, says no."""
-    schema = _part(table, columns)
-    parts = [schema.empty_table()]
-    for path in (task.file.file_path for task in tasks):
-        try:
-            parts.append(_columns(path, schema))
-        except OSError as error:
-            if error.errno is not None:
-                raise
-            raise _unreadable(path) from None
-        except (KeyError, ValueError, pa.ArrowException):
-            raise _unreadable(path) from None
-    return pa.concat_tables(parts)
+    return whole_files(table, planned(lake.store.load(table), wanted), columns)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from catalog.errors import NotDurable
 from catalog.lake.commit import Lake
 from catalog.lake.read import SOURCE_SEQ, day_of, planned
 from catalog.lake.swap import swap
-from catalog.lake.write import OneTransaction, stage
+from catalog.lake.write import OneTransaction, Overwrite, stage
 from catalog.tables import TABLES
 
 TURN = "beejan.turn"
@@ -40,7 +40,7 @@ def rebuild(lake: Lake, table: str, days: Iterable[tuple[date, pa.Table]], seq: 
     base = lake.store.load(table)
     schema = TABLES[table].arrow_schema
     transaction = OneTransaction(base)
-    overwrite = transaction.update_snapshot(snapshot_properties={TURN: "rebuild"}).overwrite()
+    overwrite = Overwrite(transaction, {TURN: "rebuild"})
     numbers, changed = itertools.count(), False
     before: dict[date | None, list[DataFile]] = defaultdict(list)
     for task in planned(base):

@@ -18,10 +18,12 @@ from pyiceberg.io.pyarrow import (
     parquet_path_to_id_mapping,
     schema_to_pyarrow,
 )
-from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat, ManifestFile
 from pyiceberg.partitioning import PartitionFieldValue, PartitionKey
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.table.snapshots import Operation
+from pyiceberg.table.update.snapshot import _MergeAppendFiles, _OverwriteFiles
 from pyiceberg.typedef import Record
 from pyiceberg.utils.concurrent import ExecutorFactory
 
@@ -38,6 +40,20 @@ class OneTransaction(Transaction):
         if self._seen is None or self._seen[0] != count:
             self._seen = count, super().table_metadata
         return self._seen[1]
+
+
+class Overwrite(_OverwriteFiles, _MergeAppendFiles):
+    """Replaces files by others, and keeps the manifests few as an append does: the library's own overwrite
+    adds one each time, and never lets go of those that name only files that are gone."""
+
+    def __init__(self, transaction: Transaction, marks: dict[str, str]) -> None:
+        is_first = transaction.table_metadata.current_snapshot() is None
+        operation = Operation.APPEND if is_first else Operation.OVERWRITE
+        super().__init__(operation, transaction, transaction._table.io, snapshot_properties=marks)
+
+    def _existing_manifests(self) -> list[ManifestFile]:
+        found = super()._existing_manifests()
+        return [each for each in found if each.has_added_files() or each.has_existing_files()]
 
 
 def stage(base: Table, producer: Any, rows: pa.Table, numbers: Iterator[int]) -> list[DataFile]:
