@@ -130,8 +130,8 @@ MUTANTS = (
         (
             Edit(
                 COMMIT,
-                "            transaction.append(_exact(",
-                "            if rows.num_rows: transaction.append(_exact(",
+                "            append.commit()\n",
+                "            if rows.num_rows: append.commit()\n",
             ),
             Edit(
                 "catalog/lake/swap.py",

@@ -25,7 +25,7 @@ COLUMNS = [name for name in EVENTS.arrow_schema.names if name in COMPLAINTS.arro
 
 
 class Curator:
-    """The sequencer's turn that brings `curated.complaints` to the table's commit, now and then."""
+    """The sequencer's turn that brings `curated.complaints` to the last commit, every `every_s` at most."""
 
     def __init__(self, lake: Lake, clock: Clock, every_s: float) -> None:
         self._lake = lake
@@ -56,8 +56,7 @@ class Curator:
 
     def _touched(self, built: int, seq: int, joined: set[str]) -> list[date]:
         """Event dates with rows of the commits since, and those with members of clusters joined by them."""
-        days = read.rows(self._lake, EVENTS.name, built + 1, seq, ["event_date"])["event_date"].unique()
-        touched = set(days.to_pylist())
+        touched = set(read.touched(self._lake, EVENTS.name, built + 1, seq))
         if joined:
             known = read.rows(self._lake, EVENTS.name, 1, built, ["event_date", "cluster_id"])
             members = pc.is_in(known["cluster_id"], pa.array(sorted(joined), pa.large_string()))
@@ -66,8 +65,8 @@ class Curator:
 
     def _days(self, days: list[date], seq: int) -> Iterator[tuple[date, pa.Table]]:
         representatives = self._aliases.representatives()
-        for day in days:
-            yield day, complaints(read.day(self._lake, EVENTS.name, day, seq, COLUMNS), representatives)
+        for day, events in read.days(self._lake, EVENTS.name, days, seq, COLUMNS):
+            yield day, complaints(events, representatives)
 
 
 def complaints(events: pa.Table, representatives: dict[str, str]) -> pa.Table:

@@ -12,13 +12,16 @@ from catalog.lake.commit import Lake
 from catalog.tables import TABLES
 
 EXPIRE_COMMITS = 25
-COMPACT_COMMITS = 100
+COMPACT_COMMITS = upkeep.OPEN_FILES
+"""By then the open day may be due, and a query has not many more files to open."""
 SWEEP_COMMITS = 2_000
 
 
 class Maintainer:
-    """Expires snapshots, merges small files of closed days and removes what no snapshot names, each after
-    so many commits. A conflict only means that another writer was there: the next turn does it."""
+    """Expires snapshots, merges small files and removes what no snapshot names, each after so many commits.
+
+    A conflict only means that another writer was there: the next turn does it.
+    """
 
     def __init__(self, lake: Lake, clock: Clock) -> None:
         self._lake = lake
@@ -45,7 +48,7 @@ class Maintainer:
         upkeep.expire(self._lake, table, self._clock.now_us())
 
     def _compact(self, table: str) -> None:
-        # A day is closed once its events can no longer be "today" anywhere.
+        # Closed once its events can no longer be "today" anywhere; others wait for more files.
         closed = utc_date(self._clock.now_us()) - timedelta(days=1)
         upkeep.compact(self._lake, table, closed)
 

@@ -24,7 +24,7 @@ def candidates(
     owners, hashes = band_hashes(bands)
     distinct, slots, counts = np.unique(hashes, return_inverse=True, return_counts=True)
     buckets = memory.buckets(distinct)
-    is_known = np.fromiter((band in buckets for band in distinct.tolist()), np.bool_, len(distinct))
+    is_known = np.fromiter(map(buckets.__contains__, distinct.tolist()), np.bool_, len(distinct))
     picked = ((counts > 1) | is_known)[slots]
     limit = bucket_limit * ID_BYTES
     pairs = zip(owners[picked].tolist(), hashes[picked].tolist(), strict=True)

@@ -95,7 +95,8 @@ class Overlay:
         owners, hashes = band_hashes(events["band_hashes"])
         buckets = self.buckets
         for owner, band in zip(owners.tolist(), hashes.tolist(), strict=True):
-            buckets[band] = (buckets.get(band, b"") + own[owner])[-limit:]
+            before = buckets.get(band)
+            buckets[band] = own[owner] if before is None else (before + own[owner])[-limit:]
 
 
 def _hashes(values: Sequence[str | None]) -> list[int]:

@@ -229,14 +229,14 @@ class Memory:
 
     def _merged(self, txn: Any) -> list[tuple[bytes, bytes]]:
         """Buckets to write, by key: what is durable, then what was learnt, the last of it."""
-        bands = np.array(sorted(self._overlay.buckets), dtype=np.uint64)
+        learnt = self._overlay.buckets
+        bands = np.sort(np.fromiter(learnt, np.uint64, len(learnt)))
         keys = slices(bands.astype(">u8").tobytes(), 8)
+        merged = dict(zip(keys, map(learnt.__getitem__, bands.tolist()), strict=True))
         with txn.cursor(self._databases[_BUCKET_DATABASE]) as cursor:
-            durable = dict(cursor.getmulti(keys))
-        return [
-            (key, (durable.get(key, b"") + self._overlay.buckets[band])[-self._limit :])
-            for key, band in zip(keys, bands.tolist(), strict=True)
-        ]
+            for key, durable in cursor.getmulti(keys):
+                merged[key] = (durable + merged[key])[-self._limit :]
+        return list(merged.items())
 
     @property
     def _data(self) -> Path:

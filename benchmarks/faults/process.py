@@ -168,7 +168,7 @@ def hurry_upkeep(grace_us: int) -> None:
     """Make every upkeep turn due every few commits, for this process."""
     maintain.EXPIRE_COMMITS, maintain.COMPACT_COMMITS, maintain.SWEEP_COMMITS = 1, 2, 2
     turns: Any = upkeep
-    turns.compact = partial(turns.compact, min_files=2)
+    turns.compact = partial(turns.compact, min_files=2, open_files=2)
     turns.expire = partial(turns.expire, keep=2, grace_us=grace_us)
     turns.sweep_orphans = partial(turns.sweep_orphans, grace_us=grace_us)
 

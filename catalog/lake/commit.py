@@ -6,6 +6,7 @@ append when there are no rows, and the check and the base of the swap come from 
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from catalog.errors import BadInput, ChainBroken, CommitGap, NotDurable, Unavail
 from catalog.lake.selftest import prove_guard
 from catalog.lake.store import Store
 from catalog.lake.swap import SNAPSHOT_SEQ, swap
+from catalog.lake.write import OneTransaction, stage
 from catalog.tables import EVENTS, TABLES, TableSpec
 
 COMMIT_SEQ = "beejan.commit_seq"
@@ -88,8 +90,10 @@ class Lake:
             if is_committed(head, table, n, before):
                 return True
             # 2. Data files, manifests and their list, each durable when closed.
-            transaction = base.transaction()
-            transaction.append(_exact(TABLES[table], rows), snapshot_properties={SNAPSHOT_SEQ: str(n)})
+            transaction = OneTransaction(base)
+            append = transaction.update_snapshot(snapshot_properties={SNAPSHOT_SEQ: str(n)}).merge_append()
+            stage(base, append, _exact(TABLES[table], rows), itertools.count())
+            append.commit()
         except OSError as error:
             raise NotDurable(
                 "files of the commit could not be written", hint="check the disk", table=table, n=n

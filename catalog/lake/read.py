@@ -6,15 +6,20 @@ splits them by partition, and compaction merges files. Comparisons sort by the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import parquet
-from pyiceberg.table import FileScanTask, Table
+from pyiceberg.expressions import BooleanExpression
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import ALWAYS_TRUE, FileScanTask, Table
 
+from catalog.clock import EPOCH
 from catalog.errors import Stopped, UnsafeStore
 from catalog.lake.commit import COMMIT_SEQ, Lake
 from catalog.lake.store import LOADS
@@ -120,20 +125,41 @@ def rows(
     names = tuple(columns or spec.arrow_schema.names)
     order = [name for name in ROW_ORDER if name in spec.arrow_schema.names]
     needed = tuple(dict.fromkeys((*names, *order)))
-    wanted = f"plan >= {int(plan_from)} and plan <= {int(plan_to)}"
-    found = _scan(lake, table, wanted, needed)
-    schema = pa.schema([spec.arrow_schema.field(name) for name in needed])
-    # A scan gives the types its files have, which an append would not take back.
-    exact = found.select(needed).cast(schema)
-    return exact.sort_by([(name, "ascending") for name in order]).select(names)
+    found = _scan(lake, table, _of_plans(plan_from, plan_to), needed)
+    plan = pc.field("plan")
+    found = found.filter((plan >= plan_from) & (plan <= plan_to))
+    return found.sort_by([(name, "ascending") for name in order]).select(names)
 
 
-def day(lake: Lake, table: str, event_date: date, plan_to: int, columns: Sequence[str]) -> pa.Table:
-    """These columns of one event date's rows that plans up to `plan_to` brought."""
-    wanted = f"event_date = '{event_date.isoformat()}' and plan <= {int(plan_to)}"
-    found = lake.store.load(table).scan(row_filter=wanted, selected_fields=tuple(columns)).to_arrow()
-    schema = TABLES[table].arrow_schema
-    return found.select(columns).cast(pa.schema([schema.field(name) for name in columns]))
+def touched(lake: Lake, table: str, plan_from: int, plan_to: int) -> list[date]:
+    """Event dates with rows of these plans, in order, by the bounds of the files: none is left out."""
+    wanted = _of_plans(plan_from, plan_to)
+    loaded = lake.store.load(table)
+    days = {day_of(loaded, task.file) for task in planned(loaded, wanted)}
+    return sorted(day for day in days if day is not None)
+
+
+def days(
+    lake: Lake, table: str, wanted: Sequence[date], plan_to: int, columns: Sequence[str]
+) -> Iterator[tuple[date, pa.Table]]:
+    """These columns of all rows of each event date that plans up to `plan_to` brought, one date at a time."""
+    loaded, names = lake.store.load(table), tuple(dict.fromkeys((*columns, "plan")))
+    tasks: dict[date | None, list[FileScanTask]] = defaultdict(list)
+    if wanted:
+        listed = ", ".join(f"'{day.isoformat()}'" for day in wanted)
+        for task in planned(loaded, f"event_date in ({listed})"):
+            tasks[day_of(loaded, task.file)].append(task)
+    for day in wanted:
+        found = whole_files(table, tasks[day], names)
+        yield day, found.filter(pc.field("plan") <= plan_to).select(columns)
+
+
+def day_of(table: Table, file: DataFile) -> date | None:
+    """The event date whose rows a file holds; None in a table without days."""
+    for position, field in enumerate(table.specs()[file.spec_id].fields):
+        if field.name == "event_date":
+            return EPOCH.date() + timedelta(days=file.partition[position])
+    return None
 
 
 def row(lake: Lake, event_id: str) -> Row | None:
@@ -173,8 +199,8 @@ def counts(lake: Lake, upto: int) -> dict[str, dict[str, int]]:
     Raises Stopped for a damaged file.
     """
     columns = ("channel", "disposition")
-    wanted = f"plan <= {int(upto)}"
-    found = _scan(lake, EVENTS.name, wanted, columns)
+    found = _scan(lake, EVENTS.name, _of_plans(0, upto), (*columns, "plan"))
+    found = found.filter(pc.field("plan") <= upto)
     grouped = found.group_by(list(columns)).aggregate([([], "count_all")])
     result: dict[str, dict[str, int]] = {}
     for entry in grouped.to_pylist():
@@ -182,9 +208,12 @@ def counts(lake: Lake, upto: int) -> dict[str, dict[str, int]]:
     return result
 
 
-def planned(table: Table) -> Iterator[FileScanTask]:
-    """The files of a loaded table's head. Raises UnsafeStore where delete files go with them."""
-    for task in table.scan().plan_files():
+def planned(table: Table, wanted: str | BooleanExpression = ALWAYS_TRUE) -> Iterator[FileScanTask]:
+    """The files of a loaded table's head that may hold the rows wanted.
+
+    Raises UnsafeStore where delete files go with them.
+    """
+    for task in table.scan(row_filter=wanted).plan_files():
         if task.delete_files:
             raise UnsafeStore(
                 "the table has delete files",
@@ -192,6 +221,23 @@ def planned(table: Table) -> Iterator[FileScanTask]:
                 file=task.file.file_path,
             )
         yield task
+
+
+def whole_files(table: str, tasks: Iterable[FileScanTask], columns: Sequence[str]) -> pa.Table:
+    """These columns of whole files. Raises Stopped for a damaged one, and OSError where the device, which may
+    answer otherwise the next time, says no."""
+    schema = _part(table, columns)
+    parts = [schema.empty_table()]
+    for path in (task.file.file_path for task in tasks):
+        try:
+            parts.append(_columns(path, schema))
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise _unreadable(path) from None
+        except (KeyError, ValueError, pa.ArrowException):
+            raise _unreadable(path) from None
+    return pa.concat_tables(parts)
 
 
 def _snapshot(table: Table) -> Snapshot:
@@ -207,28 +253,28 @@ def _snapshot(table: Table) -> Snapshot:
 
 
 def _read(path: str, columns: Sequence[str]) -> pa.Table:
-    """Columns of one file of `structured.events`, by name: its version knows no renamed column.
+    """Columns of one file of `structured.events`. Raises Stopped for a file that cannot be read as such."""
+    with _naming(path):
+        return _columns(path, _part(EVENTS.name, columns))
 
-    Raises Stopped for a file that cannot be read as such.
-    """
-    schema = pa.schema([EVENTS.arrow_schema.field(name) for name in columns])
+
+def _columns(path: str, schema: pa.Schema) -> pa.Table:
+    """By name: a table's version knows no renamed column."""
     # Not read_table: that would take `channel=…` in the path for a column of its own.
-    with _naming(path), parquet.ParquetFile(path) as file:
-        return file.read(columns=list(columns)).select(columns).cast(schema)
+    with parquet.ParquetFile(path) as file:
+        return file.read(columns=schema.names).select(schema.names).cast(schema)
 
 
-def _scan(lake: Lake, table: str, wanted: str, columns: tuple[str, ...]) -> pa.Table:
-    loaded = lake.store.load(table)
-    try:
-        return loaded.scan(row_filter=wanted, selected_fields=columns).to_arrow()
-    except (OSError, ValueError, pa.ArrowException) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the device's word, which may be another next time
-        # It does not say which file: ask each of them.
-        for task in planned(loaded):
-            with _naming(task.file.file_path), parquet.ParquetFile(task.file.file_path) as file:
-                file.read()
-        raise
+def _part(table: str, columns: Sequence[str]) -> pa.Schema:
+    return pa.schema([TABLES[table].arrow_schema.field(name) for name in columns])
+
+
+def _of_plans(plan_from: int, plan_to: int) -> str:
+    return f"plan >= {int(plan_from)} and plan <= {int(plan_to)}"
+
+
+def _scan(lake: Lake, table: str, wanted: str, columns: Sequence[str]) -> pa.Table:
+    return whole_files(table, planned(lake.store.load(table), wanted), columns)
 
 
 @contextmanager
@@ -237,4 +283,8 @@ def _naming(path: str) -> Iterator[None]:
     try:
         yield
     except (OSError, KeyError, ValueError, pa.ArrowException):
-        raise Stopped("a data file cannot be read", hint="restore it from a backup", file=path) from None
+        raise _unreadable(path) from None
+
+
+def _unreadable(path: str) -> Stopped:
+    return Stopped("a data file cannot be read", hint="restore it from a backup", file=path)

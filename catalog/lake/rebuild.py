@@ -7,16 +7,18 @@ same commit gives the same rows, so a crash, a rival or an unknown outcome costs
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
 
 import pyarrow as pa
-from pyiceberg.io.pyarrow import _dataframe_to_data_files
+from pyiceberg.manifest import DataFile
 
 from catalog.errors import NotDurable
 from catalog.lake.commit import Lake
-from catalog.lake.read import SOURCE_SEQ
+from catalog.lake.read import SOURCE_SEQ, day_of, planned
 from catalog.lake.swap import swap
+from catalog.lake.write import OneTransaction, Overwrite, stage
 from catalog.tables import TABLES
 
 TURN = "beejan.turn"
@@ -37,27 +39,27 @@ def rebuild(lake: Lake, table: str, days: Iterable[tuple[date, pa.Table]], seq: 
     # 1. One load is the base of the swap and says which files go.
     base = lake.store.load(table)
     schema = TABLES[table].arrow_schema
-    transaction = base.transaction()
-    overwrite = transaction.update_snapshot(snapshot_properties={TURN: "rebuild"}).overwrite()
+    transaction = OneTransaction(base)
+    overwrite = Overwrite(transaction, {TURN: "rebuild"})
     numbers, changed = itertools.count(), False
+    before: dict[date | None, list[DataFile]] = defaultdict(list)
+    for task in planned(base):
+        before[day_of(base, task.file)].append(task.file)
     try:
         # 2. Day by day: the files before go, the rows of now are written.
         for day, rows in days:
-            for task in base.scan(row_filter=f"event_date = '{day.isoformat()}'").plan_files():
-                overwrite.delete_data_file(task.file)
+            for file in before[day]:
+                overwrite.delete_data_file(file)
                 changed = True
             exact = rows.select(schema.names).cast(schema)
             if exact.num_rows:
-                for file in _dataframe_to_data_files(
-                    base.metadata, exact, base.io, overwrite.commit_uuid, numbers
-                ):
-                    overwrite.append_data_file(file)
+                stage(base, overwrite, exact, numbers)
                 changed = True
         # 3. Manifests; without any change an empty append, since a swap without a snapshot is not guarded.
         if changed:
             overwrite.commit()
         else:
-            transaction = base.transaction()
+            transaction = OneTransaction(base)
             transaction.append(schema.empty_table(), snapshot_properties={TURN: "rebuild"})
     except OSError as error:
         raise NotDurable(

@@ -11,24 +11,21 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
-from pyiceberg.expressions import AlwaysTrue
-from pyiceberg.io.pyarrow import ArrowScan, _dataframe_to_data_files
-from pyiceberg.manifest import DataFile
 from pyiceberg.table import FileScanTask, Table
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from catalog import failpoints
-from catalog.clock import EPOCH
 from catalog.durable import sync_folder, write_synced
 from catalog.errors import NotDurable, Stopped, UnsafeStore
 from catalog.lake.commit import COMMIT_SEQ, Lake
-from catalog.lake.read import ROW_ORDER, planned
+from catalog.lake.read import ROW_ORDER, day_of, planned, whole_files
 from catalog.lake.swap import SNAPSHOT_SEQ, publish, swap
+from catalog.lake.write import OneTransaction, Overwrite, stage
 from catalog.tables import TABLES
 
 TURN = "beejan.turn"
@@ -36,6 +33,9 @@ KEEP_SNAPSHOTS = 10
 SMALL_BYTES = 32 << 20
 """A file below this size is worth merging."""
 MERGE_BYTES = 256 << 20
+LARGER = 2
+MIN_FILES, OPEN_FILES = 8, 32
+"""How many files of one partition make a day due, after it and while its events come."""
 MERGE_FILES = 200
 """At most this much of one partition is merged in one turn: it is held in memory, and commits wait."""
 GRACE_US = 15 * 60 * 1_000_000
@@ -61,33 +61,32 @@ class Swept(NamedTuple):
     deleted: int
 
 
-def compact(lake: Lake, table: str, before: date, min_files: int = 8) -> Compacted | None:
-    """Merge the small files of the oldest closed day (event_date < `before`), one snapshot for all.
+def compact(
+    lake: Lake, table: str, before: date, min_files: int = MIN_FILES, open_files: int = OPEN_FILES
+) -> Compacted | None:
+    """Merge the small files of the day that needs it most, one snapshot for all.
 
-    A day is due when one of its partitions has `min_files` small files; a table without days is always
-    closed. None when nothing is due. Raises Stopped where files do not hold the rows they should.
+    A day is due when one of its partitions has `min_files` worth merging, or `open_files` while events of the
+    day still come (event_date >= `before`); a table without days is always closed. None when nothing is due.
+    Raises Stopped where files do not hold the rows they should.
     """
     # 1. One load is the base of the swap and the list of what to merge.
     base = lake.store.load(table)
-    day, groups = _due(base, before, min_files)
+    day, groups = _due(base, before, min_files, open_files)
     if not groups:
         return None
-    transaction = base.transaction()
+    transaction = OneTransaction(base)
     marks = {SNAPSHOT_SEQ: base.properties.get(COMMIT_SEQ, "0"), TURN: "compact"}
-    overwrite = transaction.update_snapshot(snapshot_properties=marks).overwrite()
+    overwrite = Overwrite(transaction, marks)
     files_after, row_count, numbers = 0, 0, itertools.count()
     try:
         # 2. Partition by partition: read, sort, write, count.
         for tasks in groups:
             merged = _merged(base, tasks)
-            written = list(
-                _dataframe_to_data_files(base.metadata, merged, base.io, overwrite.commit_uuid, numbers)
-            )
+            written = stage(base, overwrite, merged, numbers)
             _hold(table, merged.num_rows, sum(file.record_count for file in written))
             for task in tasks:
                 overwrite.delete_data_file(task.file)
-            for file in written:
-                overwrite.append_data_file(file)
             files_after, row_count = files_after + len(written), row_count + merged.num_rows
         # 3. Manifests.
         overwrite.commit()
@@ -110,7 +109,7 @@ def expire(lake: Lake, table: str, now_us: int, keep: int = KEEP_SNAPSHOTS, grac
     old = [each.snapshot_id for each in newest_first[keep:] if each.snapshot_id not in heads]
     # 2. The swap. No snapshot is added, and none is needed: expiring twice changes nothing.
     if old:
-        transaction = base.transaction()
+        transaction = OneTransaction(base)
         ExpireSnapshots(transaction).by_ids(old).commit()
         publish(transaction, swapped="expire.swapped")
     # 3. Files proven unreferenced long enough ago.
@@ -131,7 +130,7 @@ def sweep_orphans(lake: Lake, table: str, now_us: int, grace_us: int = GRACE_US)
     failpoints.hit("orphans.listed")
     # 2. Move the head: from here on, whatever was staged before can only fail.
     base = lake.store.load(table)
-    transaction = base.transaction()
+    transaction = OneTransaction(base)
     marks = {SNAPSHOT_SEQ: base.properties.get(COMMIT_SEQ, "0"), TURN: "orphans"}
     try:
         transaction.append(TABLES[table].arrow_schema.empty_table(), snapshot_properties=marks)
@@ -147,40 +146,46 @@ def sweep_orphans(lake: Lake, table: str, now_us: int, grace_us: int = GRACE_US)
     return Swept(len(unreferenced), deleted)
 
 
-def _due(table: Table, before: date, min_files: int) -> tuple[date | None, list[list[FileScanTask]]]:
-    """The oldest closed day that is worth it, and its small files by partition."""
+def _due(
+    table: Table, before: date, min_files: int, open_files: int
+) -> tuple[date | None, list[list[FileScanTask]]]:
+    """Of the days that are due the one with the fullest partition, and by partition what to merge of it."""
     days: dict[date | None, dict[object, list[FileScanTask]]] = defaultdict(lambda: defaultdict(list))
     for task in planned(table):
         if task.file.file_size_in_bytes < SMALL_BYTES:
-            days[_day(table, task.file)][task.file.partition].append(task)
-    for day in sorted(days, key=lambda each: each or date.min):
-        groups = days[day].values()
-        if (day is None or day < before) and max(map(len, groups)) >= min_files:
-            return day, [part for tasks in groups if len(part := _bounded(tasks)) > 1]
-    return None, []
+            days[day_of(table, task.file)][task.file.partition].append(task)
+    parts = {day: [_worth_merging(tasks) for tasks in groups.values()] for day, groups in days.items()}
+    due = {
+        day: count
+        for day, groups in parts.items()
+        if (count := max(map(len, groups))) >= (min_files if day is None or day < before else open_files)
+    }
+    if not due:
+        return None, []
+    fullest = max(due, key=lambda day: (due[day], -(day or date.min).toordinal()))
+    return fullest, [part for part in parts[fullest] if len(part) > 1]
 
 
-def _bounded(tasks: list[FileScanTask]) -> list[FileScanTask]:
-    """The smallest ones first: merging is worth most there."""
-    tasks = sorted(tasks, key=lambda task: task.file.file_size_in_bytes)[:MERGE_FILES]
-    sizes = itertools.accumulate(task.file.file_size_in_bytes for task in tasks)
-    return [task for task, total in zip(tasks, sizes, strict=True) if total <= MERGE_BYTES]
-
-
-def _day(table: Table, file: DataFile) -> date | None:
-    for position, field in enumerate(table.specs()[file.spec_id].fields):
-        if field.name == "event_date":
-            return EPOCH.date() + timedelta(days=file.partition[position])
-    return None
+def _worth_merging(tasks: list[FileScanTask]) -> list[FileScanTask]:
+    """The smallest ones first, as long as the next is not far larger than all before: so the rows of a day
+    that grows are not written again with every few new ones."""
+    found: list[FileScanTask] = []
+    total = 0
+    for task in sorted(tasks, key=lambda task: task.file.file_size_in_bytes)[:MERGE_FILES]:
+        size = task.file.file_size_in_bytes
+        if total + size > MERGE_BYTES or (found and size > LARGER * total):
+            break
+        found.append(task)
+        total += size
+    return found
 
 
 def _merged(table: Table, tasks: list[FileScanTask]) -> pa.Table:
     name = ".".join(table.name())
     schema = TABLES[name].arrow_schema
     try:
-        scan = ArrowScan(table.metadata, table.io, table.schema(), AlwaysTrue())
-        found = scan.to_table(tasks).select(schema.names).cast(schema)
-    except (OSError, ValueError, KeyError, pa.ArrowException):
+        found = whole_files(name, tasks, schema.names)
+    except OSError:
         raise Stopped(
             "a data file cannot be read", hint="run `beejan verify` to see which", table=name
         ) from None

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from catalog.lake import upkeep
+import pyarrow as pa
+
+from catalog.lake import read, upkeep
 from catalog.lake.commit import Lake
-from catalog.tables import EVENTS
+from catalog.lake.rebuild import rebuild
+from catalog.tables import COMPLAINTS, EVENTS
 from tests.catalog.lake.conftest import events, put
 
 
-def measured(lake: Lake) -> tuple[int, int]:
+def measured(lake: Lake, table_name: str = EVENTS.name) -> tuple[int, int]:
     """Bytes of metadata, and the number of manifests."""
-    table = lake.store.load(EVENTS.name)
+    table = lake.store.load(table_name)
     snapshot = table.current_snapshot()
     assert snapshot is not None
     return Path(table.metadata_location).stat().st_size, len(snapshot.manifests(table.io))
@@ -31,3 +35,16 @@ def test_metadata_is_bounded(lake: Lake) -> None:
     assert sizes[120][1] <= 30
     kept = len(list((Path(lake.store.load(EVENTS.name).location()) / "metadata").glob("*.metadata.json")))
     assert kept == 11
+
+
+def test_a_table_that_is_rebuilt_again_and_again_keeps_few_manifests(lake: Lake) -> None:
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    for seq in range(1, 61):
+        day = date(2026, 1, 1) + timedelta(days=seq // 20)
+        row = {name: None for name in COMPLAINTS.arrow_schema.names} | {
+            **dict.fromkeys(("event_id", "channel", "source", "disposition", "bundle"), f"{seq}"),
+            **{"event_date": day, "received_at": now, "processed_at": now, "plan": seq},
+        }
+        rebuild(lake, COMPLAINTS.name, [(day, pa.Table.from_pylist([row], COMPLAINTS.arrow_schema))], seq)
+    assert measured(lake, COMPLAINTS.name)[1] <= 6
+    assert sorted(read.rows(lake, COMPLAINTS.name, 1, 60)["plan"].to_pylist()) == [19, 39, 59, 60]

@@ -77,18 +77,32 @@ class TestCompaction:
             rows = parquet.ParquetFile(path).read()
             assert rows == rows.sort_by([("plan", "ascending"), ("offset", "ascending")])
 
-    def test_open_and_tidy_days_are_left_alone(self, filled: Lake) -> None:
+    def test_young_and_tidy_days_are_left_alone(self, filled: Lake) -> None:
         assert upkeep.compact(filled, EVENTS.name, before=DAY, min_files=2) is None
         assert upkeep.compact(filled, EVENTS.name, before=NEXT, min_files=5) is None
         compact(filled)
         assert compact(filled) is None
 
-    def test_one_day_a_turn_the_oldest_first(self, filled: Lake) -> None:
-        for seq in (6, 7):
-            put(filled, seq, events(seq, 2, day=DAY - timedelta(days=3), channels=1))
-        later = date(2027, 1, 1)
-        days = [upkeep.compact(filled, EVENTS.name, before=later, min_files=2) for _ in range(3)]
-        assert [each and each.event_date for each in days] == [DAY - timedelta(days=3), DAY, None]
+    def test_an_open_day_waits_for_more_files(self, filled: Lake) -> None:
+        before = read.rows(filled, EVENTS.name, 1, 5)
+        assert upkeep.compact(filled, EVENTS.name, before=DAY, min_files=2, open_files=5) is None
+        done = upkeep.compact(filled, EVENTS.name, before=DAY, min_files=2, open_files=4)
+        assert done == upkeep.Compacted(DAY, files_before=16, files_after=4, rows=32)
+        put(filled, 6)  # the day goes on
+        assert read.rows(filled, EVENTS.name, 1, 5) == before
+
+    def test_one_day_a_turn_the_fullest_first_then_the_oldest(self, filled: Lake) -> None:
+        early, late = DAY - timedelta(days=3), DAY + timedelta(days=3)
+        for seq, day in ((6, early), (7, early), (8, late), (9, late)):
+            put(filled, seq, events(seq, 2, day=day, channels=1))
+        days = [upkeep.compact(filled, EVENTS.name, date(2027, 1, 1), min_files=2) for _ in range(4)]
+        assert [each and each.event_date for each in days] == [DAY, early, late, None]
+
+    def test_what_grew_large_is_not_written_again_with_every_few_rows(self, filled: Lake) -> None:
+        put(filled, 6, events(6, 40_000, channels=1))
+        large = max(read.data_files(filled, EVENTS.name).paths, key=lambda path: Path(path).stat().st_size)
+        assert compact(filled) == upkeep.Compacted(DAY, files_before=16, files_after=4, rows=32)
+        assert large in read.data_files(filled, EVENTS.name).paths
 
     def test_a_turn_is_bounded_and_the_next_goes_on(
         self, filled: Lake, monkeypatch: pytest.MonkeyPatch
