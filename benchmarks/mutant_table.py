@@ -340,7 +340,7 @@ MUTANTS = (
     Mutant(
         "curated table built from later commits",
         "a build takes rows of commits behind the one it says it was built from",
-        (Edit("catalog/lake/read.py", "' and plan <= {int(plan_to)}\"", "'\""),),
+        (Edit("catalog/lake/read.py", 'found.filter(pc.field("plan") <= plan_to).select', "found.select"),),
         ("tests/pipelines/test_curate.py::test_rows_of_later_commits_wait_for_their_own_build",),
     ),
     Mutant(
