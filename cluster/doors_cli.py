@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -191,22 +192,32 @@ def demo(
     else:
         yesterday = datetime.now(UTC).date() - timedelta(days=1)
         sent, records = list(day.simulated(seed, events, yesterday)), []
-    is_staying = False
     try:
-        is_staying = not background.start(settings, BEEJAN_CURATE_S=day.CURATE_S)
-        console.print(f"up at {background.address(settings)} after {time.monotonic() - began_s:.0f} s")
-        _play(settings, console, sent, records, report)
-        console.print(f"from start to answers: {time.monotonic() - began_s:.0f} s")
-        is_staying |= stay
+        with _held_up(settings, console, stay):
+            console.print(f"up at {background.address(settings)} after {time.monotonic() - began_s:.0f} s")
+            _play(settings, console, sent, records, report)
+            console.print(f"from start to answers: {time.monotonic() - began_s:.0f} s")
     except KeyboardInterrupt:
         console.print("interrupted: what was acknowledged is kept and decided")
         raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def _held_up(settings: Settings, console: Console, stay: bool) -> Iterator[None]:
+    """Started, unless it was up; what was started here stops afterwards, or stays when all went well."""
+    from cluster.demo import CURATE_S
+
+    is_staying = not background.start(settings, BEEJAN_CURATE_S=CURATE_S)
+    try:
+        yield
+        is_staying |= stay
     finally:
         if is_staying:
             at = background.address(settings)
             console.print(f"still up at {at}: `beejan keys create`, `beejan query SQL`, `beejan down`")
         else:
             background.stop(settings)
+            console.print(f"stopped; its data stays in {settings.home}: `beejan query SQL`")
 
 
 def _play(settings: Settings, console: Console, sent: list[Any], records: list[Any], report: Path) -> None:
@@ -245,17 +256,8 @@ def _play(settings: Settings, console: Console, sent: list[Any], records: list[A
 
 
 def _progress(state: dict[str, int], found: Any, began_s: float) -> Table:
-    shown = Table(
-        "sent",
-        "acknowledged",
-        "committed",
-        "accepted",
-        "duplicate",
-        "quarantined",
-        "redelivered",
-        "lag",
-        "seconds",
-    )
+    columns = ("sent", "acknowledged", "committed", "accepted", "duplicate", "quarantined", "redelivered")
+    shown = Table(*columns, "lag", "s", box=None, padding=(0, 1, 0, 0))  # as wide as a terminal is at least
     seconds = f"{time.monotonic() - began_s:.0f}"
     if found is None:
         shown.add_row(str(state["sent"]), str(state["acknowledged"]), *["…"] * 6, seconds)

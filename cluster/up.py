@@ -120,6 +120,8 @@ def start(settings: Settings, **defaults: str) -> bool:
         _await_doors(settings, lambda: child.poll() is None)
     except BaseException:
         child.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(STOP_S)
         raise
     return True
 

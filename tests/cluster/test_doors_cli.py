@@ -89,6 +89,8 @@ def test_a_home_is_held_once_and_says_by_whom(settings: Settings) -> None:
             pass
         with pytest.raises(BadInput, match=re.escape(up.address(settings))):
             up.start(replace(settings, port=1))
+        done = beejan(settings.home, "demo", "--events", "5", BEEJAN_PORT="1")
+        assert (done.returncode, up.address(settings) in done.stderr) == (2, True)  # and nobody was stopped
     assert up.running(settings) is None
 
 
@@ -124,7 +126,8 @@ def test_who_is_interrupted_while_it_starts_leaves_nothing_running(
         return started[0]
 
     monkeypatch.setattr(up, "_await_doors", interrupt)
-    monkeypatch.setattr("cluster.up.subprocess", type("Stub", (), {"Popen": popen, "DEVNULL": None}))
+    stub = {"Popen": popen, "DEVNULL": None, "TimeoutExpired": subprocess.TimeoutExpired}
+    monkeypatch.setattr("cluster.up.subprocess", type("Stub", (), stub))
     with pytest.raises(KeyboardInterrupt):
         up.start(settings, BEEJAN_CURATE_S="5")
     assert started[0].wait(60) == -signal.SIGTERM
