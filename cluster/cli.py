@@ -52,8 +52,10 @@ def main() -> None:
         print(f"beejan: {error}", file=sys.stderr)  # noqa: T201 the one place that speaks to a person
         sys.exit(exit_code(error))
     except OSError as error:
-        print(f"beejan: the home cannot be read or written: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(NOT_DURABLE if sys.argv[1:2] == ["append"] else STOPPED)
+        is_append = sys.argv[1:2] == ["append"]
+        rest = ": what has no receipt is not acknowledged, send it again" if is_append else ""
+        print(f"beejan: the home cannot be read or written: {error}{rest}", file=sys.stderr)  # noqa: T201
+        sys.exit(NOT_DURABLE if is_append else STOPPED)
 
 
 def exit_code(error: BeejanError) -> int:

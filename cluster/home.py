@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from catalog.durable import make_folders
+
+RETRY_S = 0.2
 
 
 class Home(NamedTuple):
@@ -36,6 +40,16 @@ class Home(NamedTuple):
     @property
     def control(self) -> Path:
         return self.root / "control.db"
+
+    def make_patiently(self, pause: Callable[[float], object], stopping: Callable[[], bool]) -> None:
+        """As `make`; waits while the disk fails or is full, until told to stop. Raises OSError otherwise."""
+        while True:
+            try:
+                return self.make()
+            except OSError as error:
+                if error.errno not in (errno.EIO, errno.ENOSPC) or stopping():
+                    raise
+            pause(RETRY_S)
 
     def make(self) -> None:
         """Create the folders so that they survive a power cut."""

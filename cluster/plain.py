@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import closing
 
@@ -17,7 +18,7 @@ def run(
     settings: Settings, until_idle: bool, stopping: Callable[[], bool], give_up: Callable[[], bool]
 ) -> bool:
     """Run the sequencer here; False when `give_up` ended the wait for another one."""
-    Home(settings.home).make()
+    Home(settings.home).make_patiently(time.sleep, stopping)
     workers = LocalWorkers(worker_config(settings), Home(settings.home).state / "deciding")
     with closing(Dedup(dedup_config(settings), similarities)) as memory:
         return run_sequencer(settings, workers, memory, until_idle, stopping, give_up)

@@ -57,7 +57,7 @@ def run(
     doors: Doors = NO_DOORS,
 ) -> bool:
     """Run the sequencer under Ray, here, until it ends; False when `give_up` ended the wait for another."""
-    Home(settings.home).make()
+    Home(settings.home).make_patiently(time.sleep, stopping)
     presence.note(Home(settings.home), "driver")
     doors.before()
     try:

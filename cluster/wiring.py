@@ -148,7 +148,7 @@ def run_sequencer(
     """Wait for the lease, then run in this process; False when `give_up` ended the wait. Idle, it calls
     `pause` with seconds, which may come back earlier."""
     home, clock, config = Home(settings.home), SystemClock(), sequencer_config(settings)
-    home.make()
+    home.make_patiently(pause, stopping)
     lease = Lease(home.state / "sequencer.lock")
 
     def wait_ends() -> bool:

@@ -18,10 +18,13 @@ from benchmarks.faults.workload import Line, acknowledged
 from catalog.ids import conflict_id
 from catalog.lake import read
 from catalog.lake.commit import Lake
-from catalog.tables import EVENTS, LEDGER, TABLES
+from catalog.lake.rebuild import source_seq
+from catalog.tables import COMPLAINTS, EVENTS, LEDGER, TABLES
 from cluster.checks import ledger_home, redecide_home, verify_home
 from cluster.settings import Settings
 from cluster.wiring import Stores, open_stores
+from pipelines import curate
+from pipelines.aliases import Aliases
 from pipelines.verify import stored
 
 SHOWN = 3
@@ -70,6 +73,7 @@ def check(settings: Settings, sent: Sequence[Line], receipts: Path) -> Verdict:
         *_families(rows, sent),
         *_counts(ledger.balanced, ledger.total, len(frames), len(rows), len(receipted)),
         *_ledger_rows(lake),
+        *_curated(lake),
         *_named_files(lake),
         *_left_overs(stores),
     ]
@@ -159,6 +163,20 @@ def _ledger_rows(lake: Lake) -> Iterator[str]:
         yield "a plan is in the ledger twice"
     if {row["plan"] for row in rows} != set(range(1, upto + 1)):
         yield "a plan is not in the ledger"
+
+
+def _curated(lake: Lake) -> Iterator[str]:
+    """After an orderly end the curated table is what the events say, built from the last commit."""
+    seq = source_seq(lake, COMPLAINTS.name)
+    if seq != lake.head(EVENTS.name).commit_seq:
+        yield "the curated table is behind the events"
+    aliases = Aliases(lake)
+    aliases.follow(seq)
+    expected = curate.complaints(
+        read.rows(lake, EVENTS.name, 1, seq, curate.COLUMNS), aliases.representatives()
+    )
+    if read.rows(lake, COMPLAINTS.name, 1, seq).sort_by("event_id") != expected.sort_by("event_id"):
+        yield "the curated table is not what the events say"
 
 
 def _named_files(lake: Lake) -> Iterator[str]:

@@ -102,6 +102,7 @@ class Process:
             counts=count,
             ledger=ledger_rows,
             turns=(),
+            last_turns=(),
             stopped={},
         )
         self._sequencer = _between_turns(kind)(CONFIG, ports)

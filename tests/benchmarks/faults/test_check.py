@@ -10,7 +10,7 @@ import pytest
 from benchmarks.faults import check, process, workload
 from benchmarks.faults.workload import Line
 from catalog.lake.commit import Lake
-from catalog.tables import EVENTS
+from catalog.tables import COMPLAINTS, EVENTS
 from cluster.home import Home
 from cluster.settings import Settings
 
@@ -65,6 +65,12 @@ def waiting(place: Place) -> None:
     process.append(place.settings, LINES, [0], place.receipts)
 
 
+def miscounted(place: Place) -> None:
+    table = Lake(place.settings.home).store.load(COMPLAINTS.name)
+    rows = table.scan().to_arrow().cast(COMPLAINTS.arrow_schema)
+    table.overwrite(rows.slice(1))
+
+
 def _manifest_lists(lake: Lake) -> list[str]:
     snapshots = lake.store.load(EVENTS.name).metadata.snapshots
     return [snapshot.manifest_list.removeprefix("file://") for snapshot in snapshots[:1]]
@@ -80,6 +86,7 @@ def test_a_healthy_home_has_no_findings(place: Place) -> None:
         (doubled, "ids are there more than once"),
         (lost, "has 0 rows"),
         (unlinked, "missing files"),
+        (miscounted, "curated table is not what the events say"),
         (promised, "got a receipt for another id"),
         (hidden, "raw files and manifests differ"),
         (waiting, "left in the log"),
