@@ -23,7 +23,7 @@ from typing import NoReturn
 from benchmarks.faults import check, process, workload
 from benchmarks.faults.bench import Outcome, Trial
 from catalog.errors import Unavailable
-from cluster import cli
+from cluster import cli, console
 from cluster.settings import Settings
 
 DISKS = ("log", "raw", "warehouse", "state", "home")
@@ -102,9 +102,9 @@ def append(
 
 def refusal(code: int, given: int, asked: int, said: Sequence[str]) -> list[str]:
     """What is wrong with how an append ended: all receipts, or exit code 3 and one line that says so."""
-    if code == cli.OK:
+    if code == console.OK:
         return [] if given == asked else [f"append gave {given} receipts for {asked} lines and ended with 0"]
-    if code != cli.NOT_DURABLE:
+    if code != console.NOT_DURABLE:
         return [f"append ended with {code}: {said[-1:]}"]
     is_clear = len(said) == 1 and said[0].startswith("beejan: ") and "acknowledged" in said[0]
     return [] if is_clear else [f"append was refused with the words {said[-3:]}"]
@@ -118,13 +118,13 @@ def command(folder: Path, name: str, settings: Settings, arguments: Sequence[str
     os.environ.update({spec.metadata["name"]: str(getattr(settings, spec.name)) for spec in fields(Settings)})
     sys.argv = ["beejan", name, *arguments]
     cli.APPEND_BYTES = GROUP_BYTES
-    code: object = cli.OK
+    code: object = console.OK
     try:
         cli.main()
     except SystemExit as end:
         code = end.code
     sys.stdout.flush()
-    os._exit(code if isinstance(code, int) else cli.OK)
+    os._exit(code if isinstance(code, int) else console.OK)
 
 
 def _running(folder: Path, settings: Settings, *options: str) -> process.Child:
@@ -150,7 +150,7 @@ def _wait_for_room(
 def ending(code: int, said: Sequence[str]) -> list[str]:
     """What is wrong with how a run ended: by itself with 0, having said only that it waits; or at once,
     refusing to start with one line."""
-    if code == cli.FINDING and len(said) == 1 and said[0].startswith("beejan: "):
+    if code == console.FINDING and len(said) == 1 and said[0].startswith("beejan: "):
         return []
     strange = [line for line in said if not line.startswith(WAITING)]
     return [*([f"run ended with {code}"] if code else []), *(f"it says: {line}" for line in strange[-2:])]

@@ -19,7 +19,7 @@ from benchmarks.faults import check, process, workload
 from benchmarks.faults.bench import Outcome, Trial
 from benchmarks.faults.parts.disk_full import append, command, ending, words
 from benchmarks.faults.powercut import PowerCut
-from cluster import cli
+from cluster import console
 
 CALLS = {
     "append": {"fdatasync": 18, "fsync": 25, "pwrite64": 50, "rename": 18},
@@ -64,7 +64,7 @@ def run(trial: Trial, folder: Path) -> Outcome:
             code = failing(folder, lambda: command(folder, "run", settings, RUN))
             findings = ending(code, words(folder, "run"))
         failed = "(INJECTED)" in (folder / "trace").read_text()
-        if is_append and failed and code == cli.OK:
+        if is_append and failed and code == console.OK:
             findings.append("append did not notice")
         verdict = check.settle(folder, settings, sent, receipts)
     hit = f"{trial['command']} {trial['fault'].partition(':')[0]}"
