@@ -282,7 +282,7 @@ def posts(file: Path, meaning: Path) -> tuple[list[Post], list[mapping.Record]]:
 def report(client: Doors, source: str, records: Sequence[mapping.Record], path: Path) -> Counter[str]:
     """Write what happened to each record and why, one JSON object a line; how many ended which way."""
     named = [_id(source, one.payload) if one.payload else None for one in records]
-    first: dict[str, bytes] = {}
+    first: dict[str, mapping.Record] = {}
     fates = [_fate(source, one, event_id, first) for one, event_id in zip(records, named, strict=True)]
     known = _known(client, {row["event_id"] for row in fates if row.get("event_id")})
     ended: Counter[str] = Counter()
@@ -306,17 +306,21 @@ def _known(client: Doors, ids: set[str]) -> dict[str, dict[str, Any]]:
     return known
 
 
-def _fate(source: str, one: mapping.Record, event_id: str | None, first: dict[str, bytes]) -> dict[str, Any]:
+def _fate(
+    source: str, one: mapping.Record, event_id: str | None, first: dict[str, mapping.Record]
+) -> dict[str, Any]:
     """What is known of a record without asking: under which id its row is, or that it has none of its own.
 
-    `first` keeps the payload that first had an id. Another payload with that id has a row of its own.
+    `first` keeps the record that first had an id. Another payload with that id has a row of its own.
     """
-    if one.payload is None or event_id is None:
-        return {"event_id": None, "disposition": "not sent", "reason": one.fault or "no id"}
-    before = first.setdefault(event_id, one.payload)
-    if before is one.payload:
+    if one.payload is None:
+        return {"event_id": None, "disposition": "not sent", "reason": one.fault}
+    if event_id is None:
+        return {"event_id": None, "disposition": "unidentified", "reason": "it has no id to look it up by"}
+    before = first.setdefault(event_id, one)
+    if before is one:
         return {"event_id": event_id}
-    if before == one.payload:
+    if before.payload == one.payload:
         return {"event_id": event_id, "disposition": "redelivered", "reason": "the same record came before"}
     return {"event_id": conflict_id(source, event_id, payload_digest(one.payload))}
 
