@@ -29,7 +29,7 @@ from serve_apps.ingest.deployment import ingest, passing
 from serve_apps.ingest.deps import Committed, Deps
 from serve_apps.query.deployment import query
 
-KEYS_AGE_S = 5.0
+KEYS_AGE_S = 3.0
 CLOSE_S = 20.0
 LOOK_S = 0.2
 INGEST, QUERY = "ingest", "query"

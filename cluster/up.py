@@ -23,6 +23,7 @@ from cluster.settings import Settings
 START_S = 180.0
 STOP_S = 90.0
 LOOK_S = 0.2
+LOCK_S = 1.0
 
 
 class Running(NamedTuple):
@@ -67,16 +68,23 @@ def held(settings: Settings) -> Iterator[None]:
     Home(settings.home).make()
     descriptor = os.open(_path(settings), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BadInput("this home is up already", hint="`beejan down` stops it") from None
-        require_free(settings)
+        # Who asks whether somebody holds it holds it for a moment too.
+        if not _wait(lambda: _is_locked(descriptor), LOCK_S):
+            raise BadInput("this home is up already", hint="`beejan down` stops it")
         os.ftruncate(descriptor, 0)
+        require_free(settings)
         os.pwrite(descriptor, f"{os.getpid()} {address(settings)}".encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def require_free(settings: Settings) -> None:
