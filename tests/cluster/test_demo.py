@@ -84,6 +84,15 @@ def test_told_to_come_back_it_does_and_a_refusal_is_told(monkeypatch: Any) -> No
         doors.send(post(1), "events", b"{}", JSON)
 
 
+def test_an_id_used_again_is_sent_and_not_acknowledged(monkeypatch: Any) -> None:
+    left = [httpx.Response(202, json={"event_id": "1"}), httpx.Response(409, json={"status": 409})]
+    form = "application/x-www-form-urlencoded"
+    day = [post(1, payload=b"Body=x", content_type=form), post(1, payload=b"Body=y", content_type=form)]
+    monkeypatch.setattr(demo, "AT_ONCE", 1)
+    counted = demo.stream(client(lambda _: left.pop(0), monkeypatch), day, lambda *_: None)
+    assert (counted["sent"], counted["acknowledged"]) == (2, 1)
+
+
 def test_it_waits_until_all_is_decided_and_curated(monkeypatch: Any) -> None:
     received, curated = [0, 6, 9, 9], [2, 3]
 
