@@ -47,7 +47,7 @@ def test_a_day_is_sent_and_counted(monkeypatch: Any) -> None:
             lines = request.content.splitlines()
             results = [{"status": 422 if json.loads(each)["id"] == "3" else 202} for each in lines]
             return httpx.Response(202, json={"results": results})
-        return httpx.Response(202, json={})
+        return httpx.Response(202, json={"event_id": "1"})
 
     told: list[tuple[int, int]] = []
     day = [post(0, payload=b"{"), *(post(n) for n in range(5))]
