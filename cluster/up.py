@@ -126,7 +126,7 @@ def start(settings: Settings, **defaults: str) -> bool:
         )
     try:
         _await_doors(settings, lambda: child.poll() is None)
-    except BaseException:
+    except BaseException:  # also Ctrl-C: nothing started here outlives the wait for it
         child.terminate()
         with suppress(subprocess.TimeoutExpired):
             child.wait(STOP_S)

@@ -53,7 +53,7 @@ class LiveSegment:
         self._fd = self._mark_fd = _CLOSED
         try:
             self._create(clock.now_us())
-        except BaseException:
+        except BaseException:  # whatever it was, nobody may write to a half-made segment
             self.abandon()
             raise
 
@@ -154,7 +154,7 @@ class _SegmentSink:
     def _or_abandon(self, step: Callable[[], None]) -> None:
         try:
             step()
-        except BaseException:
+        except BaseException:  # whatever it was, the file may end anywhere: it is never written again
             if self._segment is not None:
                 self._segment.abandon()
                 self._segment = None
