@@ -24,6 +24,8 @@ class Limits:
     """The body of a batch, as sent and inflated."""
     batch_events: int = 10_000
     event_bytes: int = 256 * _KIB
+    body_s: float = 30.0
+    """How long a body may take to come in: while it does it holds a place among the requests."""
     inflated_ratio: int = 200
     """How many times larger than it was sent a body may get, beyond its first MiB."""
     held_bytes: int = 96 * _MIB

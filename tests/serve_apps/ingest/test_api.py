@@ -79,8 +79,8 @@ CASES = [
     Case("nested_too_deep", body=b'{"a":' + b"[" * 64 + b"]" * 64 + b"}"),
     Case("body_too_large", "/v1/sql", b"x" * 51),
 ]  # fmt: skip
-ELSEWHERE = {"role_denied", "id_reused", "source_too_fast", "door_full", "not_durable", "keys_unread",
-             "draining", "warehouse_silent"}  # fmt: skip
+ELSEWHERE = {"role_denied", "body_too_slow", "id_reused", "source_too_fast", "door_full", "not_durable",
+             "keys_unread", "draining", "warehouse_silent"}  # fmt: skip
 
 
 def assert_problem(answer: httpx.Response, code: str) -> None:
@@ -142,6 +142,19 @@ def test_a_body_that_names_too_great_a_length_is_not_read(tmp_path: Path) -> Non
             return await door.post(ONE, content=never(), headers={**JSON, "Content-Length": "401"})
 
     assert_problem(asyncio.run(send()), "body_too_large")
+
+
+@pytest.mark.parametrize("path", [ONE, MANY, "/v1/sql"])
+def test_a_body_that_never_ends_does_not_keep_its_place(tmp_path: Path, path: str) -> None:
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async def send() -> httpx.Response:
+        async with opened(deps(tmp_path, Limits(body_s=0.001)), token(tmp_path)) as door:
+            return await door.post(path, content=stalled(), headers=JSON)
+
+    assert_problem(asyncio.run(send()), "body_too_slow")
 
 
 @pytest.mark.parametrize(
