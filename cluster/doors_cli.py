@@ -65,7 +65,8 @@ def _hold(settings: Settings) -> None:
     stopping = Stop()
     stopping.listen()
     with background.held(settings):
-        rayed.run(settings, False, stopping, serving.never, serving.doors(settings))
+        # Nobody who holds a home up gives up waiting for another sequencer to end.
+        rayed.run(settings, False, stopping, lambda: False, serving.doors(settings))
 
 
 def down() -> None:

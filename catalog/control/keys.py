@@ -192,7 +192,11 @@ class KeyCache:
         return stored.key
 
     def role_of(self, token: str) -> AskingRole | None:
-        """As whom the holder of a token may ask; None also for a key that only sends."""
+        """As whom the holder of a token may ask; None also for a key that only sends.
+
+        Reads the keys anew when they are old, and blocks while it does.
+        """
+        self.refresh_if_old()
         key = self.verify(token, self._clock.now_us())
         return None if key is None or key.role == "ingest" else key.role
 

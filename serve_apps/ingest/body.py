@@ -30,9 +30,7 @@ def idempotency_key(request: Request) -> str | None:
     return key
 
 
-async def read_body(
-    request: Request, limit_bytes: int, limits: Limits, take: Callable[[int], None]
-) -> bytes:
+async def read_body(request: Request, limit_bytes: int, limits: Limits, take: Callable[[int], None]) -> bytes:
     """The whole body, inflated; `take` is told of all bytes before they are kept.
 
     Raises Refused: 400 for lengths that lie and bodies that end early, 408 for one that comes too slowly, 413

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from catalog.clock import Clock
 from catalog.control.keys import KeyCache
 from catalog.envelope import Envelope
-from serve_apps.passing import Answered, Asked
+from serve_apps.passing import Answered, Asked, Committed
 
 _KIB, _MIB = 1024, 1024 * 1024
 
@@ -44,15 +44,6 @@ class Limits:
     """Requests passed on to the query side at once."""
     upkeep_s: float = 1.0
     """Seconds between two looks at the age of segment and keys."""
-
-
-class Committed(NamedTuple):
-    """What the warehouse knows of one event."""
-
-    source: str
-    disposition: str
-    reason: str | None
-    commit_seq: int
 
 
 class SegmentWriter(Protocol):

@@ -29,7 +29,8 @@ from serve_apps.ingest.admission import Quotas, Recent, Room
 from serve_apps.ingest.body import header, idempotency_key, read_body
 from serve_apps.ingest.deps import Deps
 from serve_apps.ingest.receipts import NotStored, Stored, not_stored, receipt, stored
-from serve_apps.ingest.refusals import Refused, refused
+from serve_apps.ingest.refusals import refused
+from serve_apps.problems import Refused
 
 _AT_ONCE = 500
 """Events of a batch that are wrapped before others get a turn."""

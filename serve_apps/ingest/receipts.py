@@ -6,7 +6,7 @@ from __future__ import annotations
 import msgspec
 
 from catalog.envelope import Envelope
-from serve_apps.ingest.refusals import Refused
+from serve_apps.problems import Refused
 
 
 class Receipt(msgspec.Struct, gc=False):
@@ -47,7 +47,7 @@ def stored(envelope: Envelope) -> Stored:
 def not_stored(error: Refused) -> NotStored:
     """The result of an event of a batch that is refused by itself."""
     case = error.refusal
-    return NotStored(case.status, case.code, error.message or case.title)
+    return NotStored(case.status, case.code, error.detail or case.title)
 
 
 def _status_url(envelope: Envelope) -> str:

@@ -14,9 +14,9 @@ from catalog.control.keys import KeyCache
 from catalog.errors import NotDurable, Unavailable
 from catalog.ids import event_id
 from serve_apps.ingest.api import create_api
-from serve_apps.ingest.deps import Committed, Limits
+from serve_apps.ingest.deps import Limits
 from serve_apps.ingest.refusals import REFUSALS
-from serve_apps.passing import Answered, Asked
+from serve_apps.passing import Answered, Asked, Committed
 from tests.serve_apps.ingest.doors import JSON, NDJSON, client, deps, opened, payloads, token, unknown
 
 EVENT = b'{"id_str":"1","full_text":"no network"}'
