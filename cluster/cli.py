@@ -8,10 +8,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import date, datetime
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, Literal
 
 import typer
 from rich.console import Console
@@ -32,13 +31,6 @@ app.add_typer(log_app, name="log")
 app.add_typer(doors_cli.keys_app, name="keys")
 for command in (doors_cli.up, doors_cli.down, doors_cli.query, doors_cli.decide, doors_cli.demo):
     app.command()(command)
-
-
-class RuntimeName(StrEnum):
-    """How `run` runs."""
-
-    RAY = "ray"
-    PLAIN = "plain"
 
 
 def main() -> None:
@@ -125,7 +117,9 @@ async def _close(writer: Writer) -> None:
 
 @app.command()
 def run(
-    runtime: Annotated[RuntimeName, typer.Option(help="Ray actors, or one plain process.")] = RuntimeName.RAY,
+    runtime: Annotated[
+        Literal["ray", "plain"], typer.Option(help="Ray actors, or one plain process.")
+    ] = "ray",
     until_idle: Annotated[
         bool, typer.Option("--until-idle", help="End when everything durable is done.")
     ] = False,
@@ -136,7 +130,7 @@ def run(
     settings = configured()
     stop = Stop()
     stop.listen()
-    if runtime is RuntimeName.PLAIN:
+    if runtime == "plain":
         from cluster import plain as chosen
     else:
         from cluster import rayed as chosen  # type: ignore[no-redef]

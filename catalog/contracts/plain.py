@@ -77,7 +77,7 @@ class Plain(Payload, frozen=True):
 
 
 CONTRACT = Contract(
-    Plain,
+    payload=Plain,
     name="plain/1",
     channel="",
     owner="data platform",

@@ -37,10 +37,7 @@ class Reading(NamedTuple):
     utc_offset_min: int
     zone: str
     customer: tuple[Identifier, ...]
-    country: str | None
-    region: str | None
-    city: str | None
-    cell_id: str | None
+    place: Place
     extra: tuple[str, ...]
 
 

@@ -33,8 +33,8 @@ def idempotency_key(request: Request) -> str | None:
 async def read_body(request: Request, limit_bytes: int, limits: Limits, take: Callable[[int], None]) -> bytes:
     """The whole body, inflated; `take` is told of all bytes before they are kept.
 
-    Raises Refused: 400 for lengths that lie and bodies that end early, 408 for one that comes too slowly, 413
-    beyond the limits, 415 for an unknown coding.
+    Raises Refused: 400 for lengths that lie and bodies that end early or come too slowly, 413 beyond the
+    limits, 415 for an unknown coding.
     """
     coding = (header(request, b"content-encoding") or "").lower()
     if coding not in ("", "identity", *CODINGS):
@@ -54,7 +54,7 @@ async def read_body(request: Request, limit_bytes: int, limits: Limits, take: Ca
     except ClientDisconnect:
         raise refused("framing_unreadable", "the body ended early") from None
     except TimeoutError:
-        raise refused("body_too_slow", f"limit: {limits.body_s:g} seconds") from None
+        raise refused("framing_unreadable", f"it did not come within {limits.body_s:g} s") from None
     if told_bytes is not None and told_bytes != size_bytes:
         raise refused("framing_unreadable", "Content-Length names another length")
     body = b"".join(pieces)

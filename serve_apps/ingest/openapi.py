@@ -18,7 +18,7 @@ from serve_apps.ingest.receipts import NotStored, Receipt, Stored
 from serve_apps.ingest.refusals import REFUSALS, STATUSES
 from serve_apps.problems import MEDIA_TYPE
 
-_SENDING = (400, 401, 403, 404, 408, 413, 415, 429, 503)
+_SENDING = (400, 401, 403, 404, 413, 415, 429, 503)
 _ABOUT = (
     "Events come in, and are acknowledged with 202 once they are durable. What an event says is judged "
     "afterwards: ask its status address. Send anything again that was not acknowledged; the same event "

@@ -23,7 +23,7 @@ class Query(NamedTuple):
 
 
 class _Asked(BaseModel):
-    """Parameters that are filters, each a condition with one mark; others are refused."""
+    """Parameters that are filters, each a condition with one mark, `name = ?` unless in `conditions`."""
 
     model_config = ConfigDict(extra="forbid")
     conditions: ClassVar[dict[str, str]] = {}
@@ -32,15 +32,14 @@ class _Asked(BaseModel):
 
     def filters(self) -> dict[str, Any]:
         """Those given, by name."""
-        given = self.model_dump(include=set(self.conditions), exclude_none=True)
+        given = self.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
         return {name: each.isoformat() if isinstance(each, date) else each for name, each in given.items()}
 
     def where(self) -> Query:
         """The condition they make together."""
         filters = self.filters()
-        return Query(
-            " AND ".join(["true", *(self.conditions[name] for name in filters)]), [*filters.values()]
-        )
+        conditions = [self.conditions.get(name, f"{name} = ?") for name in filters]
+        return Query(" AND ".join(["true", *conditions]), [*filters.values()])
 
 
 class _Days(_Asked):
@@ -55,9 +54,6 @@ class Complaints(_Days):
         "since": "event_date >= CAST(? AS date)",
         "until": "event_date <= CAST(? AS date)",
         "q": "strpos(lower(redacted_text), lower(?)) > 0",
-    } | {
-        name: f"{name} = ?"
-        for name in ("channel", "region", "city", "l1", "l2", "disposition", "cluster_id", "is_complaint")
     }
 
     channel: str | None = None
@@ -93,8 +89,6 @@ class Clusters(_Days):
     conditions = {
         "since": "CAST(last_event_time AS date) >= CAST(? AS date)",
         "until": "CAST(first_event_time AS date) <= CAST(? AS date)",
-        "region": "region = ?",
-        "l2": "l2 = ?",
         "members": "members >= ?",
     }
 
@@ -114,10 +108,6 @@ class Kpis(_Days):
     conditions = {
         "since": "local_date >= CAST(? AS date)",
         "until": "local_date <= CAST(? AS date)",
-        "channel": "channel = ?",
-        "region": "region = ?",
-        "l1": "l1 = ?",
-        "l2": "l2 = ?",
     }
 
     limit: int = Field(1_000, ge=1, le=MOST_ROWS, description="rows in the answer")

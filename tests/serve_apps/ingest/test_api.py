@@ -79,8 +79,8 @@ CASES = [
     Case("nested_too_deep", body=b'{"a":' + b"[" * 64 + b"]" * 64 + b"}"),
     Case("body_too_large", "/v1/sql", b"x" * 51),
 ]  # fmt: skip
-ELSEWHERE = {"role_denied", "body_too_slow", "id_reused", "source_too_fast", "door_full", "not_durable",
-             "keys_unread", "draining", "warehouse_silent"}  # fmt: skip
+ELSEWHERE = {"role_denied", "id_reused", "source_too_fast", "door_full", "not_durable", "keys_unread",
+             "draining", "warehouse_silent"}  # fmt: skip
 
 
 def assert_problem(answer: httpx.Response, code: str) -> None:
@@ -154,7 +154,7 @@ def test_a_body_that_never_ends_does_not_keep_its_place(tmp_path: Path, path: st
         async with opened(deps(tmp_path, Limits(body_s=0.001)), token(tmp_path)) as door:
             return await door.post(path, content=stalled(), headers=JSON)
 
-    assert_problem(asyncio.run(send()), "body_too_slow")
+    assert_problem(asyncio.run(send()), "framing_unreadable")
 
 
 @pytest.mark.parametrize(
