@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -48,8 +49,9 @@ def _hold(settings: Settings) -> None:
     stopping = Stop()
     stopping.listen()
     with background.held(settings):
+        doors = rayed.Doors(serving.choose_proxy, partial(serving.open_doors, settings), serving.close_doors)
         # Nobody who holds a home up gives up waiting for another sequencer to end.
-        rayed.run(settings, False, stopping, lambda: False, serving.doors(settings))
+        rayed.run(settings, False, stopping, lambda: False, doors)
 
 
 def down() -> None:

@@ -18,7 +18,6 @@ from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
 
 from catalog.control.keys import KeyCache
 from cluster import query_side
-from cluster.rayed import Doors
 from cluster.settings import Settings
 from cluster.wiring import bundle_in_force, open_keys, open_log, writer_config
 from serve_apps.ingest.deployment import ingest, passing
@@ -88,11 +87,6 @@ def close_doors() -> None:
         while time.monotonic() < until_s:
             ray.get_actor(SERVE_CONTROLLER_NAME, namespace=SERVE_NAMESPACE)
             time.sleep(LOOK_S)
-
-
-def doors(settings: Settings) -> Doors:
-    """How the Ray runtime opens and closes the doors of a home."""
-    return Doors(choose_proxy, partial(open_doors, settings), close_doors)
 
 
 def build_ingest(settings: Settings) -> Deps:

@@ -12,10 +12,10 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, Row, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from catalog.clock import Clock
@@ -208,9 +208,6 @@ def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-_channels = msgspec.json.Decoder(tuple[str, ...])
-
-
-def _key(row: object) -> Key:
-    values = [getattr(row, name) for name in Key._fields]
-    return Key(*values)._replace(channels=_channels.decode(getattr(row, "channels")))  # noqa: B009
+def _key(row: Row[Any]) -> Key:
+    key = Key(*(getattr(row, name) for name in Key._fields))
+    return key._replace(channels=msgspec.json.decode(row.channels, type=tuple[str, ...]))

@@ -35,8 +35,3 @@ class Door:
         engine = self._deps.engine
         found = await to_thread(engine.query, FIND, [event_id], "compliance", Limits(rows=1))
         return next((Committed(**row) for row in found.table.to_pylist()), None)
-
-    async def close(self) -> None:
-        """Release what `build` opened."""
-        await self._client.aclose()
-        self._deps.engine.close()
