@@ -50,19 +50,19 @@ class Curator:
             return
         self._aliases.follow(built)
         self._joined |= self._aliases.follow(commit_seq)
-        days = self._touched(built, commit_seq)
+        days = self._touched(built, commit_seq, self._joined)
         try:
             rebuild(self._lake, COMPLAINTS.name, self._days(days, commit_seq), commit_seq)
         except CommitConflict:
             return  # whoever was faster built it, or only moved the table: the next time tells
         self._joined.clear()
 
-    def _touched(self, built: int, seq: int) -> list[date]:
+    def _touched(self, built: int, seq: int, joined: set[str]) -> list[date]:
         """Event dates with rows of the commits since, and those with members of clusters joined by them."""
         touched = set(read.touched(self._lake, EVENTS.name, built + 1, seq))
-        if self._joined:
+        if joined:
             known = read.rows(self._lake, EVENTS.name, 1, built, ["event_date", "cluster_id"])
-            members = pc.is_in(known["cluster_id"], pa.array(sorted(self._joined), pa.large_string()))
+            members = pc.is_in(known["cluster_id"], pa.array(sorted(joined), pa.large_string()))
             touched |= set(known.filter(members)["event_date"].unique().to_pylist())
         return sorted(touched)
 

@@ -12,7 +12,6 @@ import pyarrow as pa
 from fastapi import Response
 
 from serve_apps.query.engine.port import Answer
-from serve_apps.query.engine.wire import streamed
 from serve_apps.query.refusals import refused
 from serve_apps.query.views import type_name
 
@@ -62,7 +61,10 @@ def _csv(answer: Answer, _: str | None) -> bytes:
 
 
 def _arrow(answer: Answer, _: str | None) -> bytes:
-    return streamed(answer.table)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, answer.table.schema) as stream:
+        stream.write_table(answer.table)
+    return bytes(sink.getvalue().to_pybytes())
 
 
 FORMATS: dict[str, Callable[[Answer, str | None], bytes]] = {JSON: _json, CSV: _csv, ARROW: _arrow}

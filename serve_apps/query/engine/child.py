@@ -17,7 +17,7 @@ import msgspec
 import pyarrow as pa
 
 from catalog.errors import BadInput, BeejanError, TooLarge
-from serve_apps.query.engine.wire import Ask, Setup, Told, read, streamed, write
+from serve_apps.query.engine.wire import Ask, Setup, Told, read, write
 from serve_apps.query.guard import Guarded, guard
 from serve_apps.query.views import views
 
@@ -89,7 +89,10 @@ def _run(connection: duckdb.DuckDBPyConnection, allowed: Guarded, ask: Ask) -> T
             raise TooLarge("the answer is too large", hint="ask for fewer rows or columns", most=ask.bytes)
         batches.append(batch)
     table = _plain(pa.Table.from_batches(batches, reader.schema))
-    return Told(sorted(allowed.views), table.num_rows > ask.rows, streamed(table.slice(0, ask.rows)))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table.slice(0, ask.rows))
+    return Told(sorted(allowed.views), table.num_rows > ask.rows, sink.getvalue().to_pybytes())
 
 
 def _plain(table: pa.Table) -> pa.Table:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import BinaryIO
 
 import msgspec
-import pyarrow as pa
 
 from serve_apps.query.engine.port import Role, Value
 
@@ -41,14 +40,6 @@ class Told(msgspec.Struct, frozen=True):
     message: str = ""
     hint: str = ""
     fields: dict[str, str | int] = {}
-
-
-def streamed(table: pa.Table) -> bytes:
-    """Rows in Arrow's stream format."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
-    return bytes(sink.getvalue().to_pybytes())
 
 
 def write(pipe: BinaryIO, frame: Setup | Ask | Told) -> None:
