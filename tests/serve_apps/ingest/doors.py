@@ -15,8 +15,8 @@ from catalog.control.keys import KeyCache, Keys, Role
 from catalog.control.schema import open_control, sqlite_url
 from catalog.log.local import LocalLog, WriterConfig
 from serve_apps.ingest.api import create_api
-from serve_apps.ingest.deps import Committed, Deps, Limits
-from serve_apps.passing import Answered, Asked
+from serve_apps.ingest.deps import Deps, Limits
+from serve_apps.passing import Answered, Asked, Committed
 
 CHANNELS = ("social", "sms", "web_form", "call_centre")
 NDJSON = {"Content-Type": "application/x-ndjson"}
