@@ -36,7 +36,7 @@ def token(
 ) -> str:
     """A new key's token in the home at `root`."""
     keys = Keys(open_control(sqlite_url(root / "control.db")), SystemClock())
-    return keys.create(source, channels, role).token
+    return keys.create(source, channels if role == "ingest" else (), role).token
 
 
 def deps(root: Path, limits: Limits | None = None, **changes: Any) -> Deps:
