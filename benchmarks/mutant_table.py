@@ -221,11 +221,10 @@ MUTANTS = (
         "reload through the same connection",
         "connections are pooled, and looking again goes through the one that failed",
         (
-            Edit("catalog/sqlite.py", "create_engine(url, poolclass=NullPool)", "create_engine(url)"),
+            Edit("catalog/sql.py", "create_engine(url, poolclass=NullPool, ", "create_engine(url, "),
             Edit(
                 STORE,
-                "        self._catalog.engine.dispose()\n"
-                "        self._catalog.engine = sqlite.engine(self._uri)\n",
+                "        self._catalog.reconnect()\n",
                 "        return\n",
             ),
         ),

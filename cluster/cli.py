@@ -244,6 +244,23 @@ def event(event_id: Annotated[str, typer.Argument(help="32 hex digits.")], as_js
         raise typer.Exit(FINDING)
 
 
+@app.command()
+def migrate(
+    to: Annotated[str, typer.Option(help="A revision, older or newer; the newest when left out.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Bring the control database to a revision, when nothing runs on it: up after an update, down before an
+    older version runs again."""
+    from catalog import sql
+    from catalog.control.migrate import migrate as move
+    from cluster.home import Home
+    from cluster.places import places
+
+    settings = configured()
+    Home(settings.home).make()
+    show(move(sql.engine(places(settings).control_url), to or None)._asdict(), as_json)
+
+
 @log_app.command()
 def quarantine(segment: str, offset: int, as_json: AsJson = False) -> None:
     """Give up a frame that cannot be read, so that its segment can go on; it becomes a quarantined row."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.sql import SQL, Identifier
 
 from cluster.places import Objects, Places, embedded
-from typing import TYPE_CHECKING
+
 if TYPE_CHECKING:
     from cluster.stack.stack import Stack
 
