@@ -13,6 +13,7 @@ from catalog.objects.folder import Folder
 from catalog.objects.port import Objects
 from catalog.objects.s3 import S3, Place
 from cluster.settings import Settings
+from cluster.stack.stack import Stack
 
 
 class Hidden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,6 +69,15 @@ def embedded(home: Path) -> Places:
     lake = local(home)
     control = sqlite_url(home / "control.db")
     return Places(lake.catalog_url, control, Place(str(home), "", "", "", ""), lake.warehouse)
+
+
+def of_stack(stack: Stack) -> Places:
+    """The whole bucket and both databases of the servers on this machine."""
+    keys, bucket = stack.keys.pipeline, f"s3://{stack.bucket}"
+    objects = Place(bucket, stack.s3_endpoint, stack.region, keys.access_key, keys.secret_key)
+    trino = Trino(stack.trino_address, str(stack.certificate), stack.users)
+    catalog, control = stack.database("catalog"), stack.database("control")
+    return Places(catalog, control, objects, stack.warehouse, trino)
 
 
 def places(settings: Settings) -> Places:

@@ -1,18 +1,18 @@
-"""Fresh places for a test: a folder, or databases and a prefix of their own on the real servers."""
+"""Fresh places for a test: databases and a prefix of their own on the real servers."""
 
 from __future__ import annotations
 
+import os
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import msgspec
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from cluster.places import Objects, Places, embedded
-
-if TYPE_CHECKING:
-    from cluster.stack.stack import Stack
+from catalog.objects.s3 import Place
+from cluster.places import Places
+from cluster.stack.stack import Stack
 
 
 def on_servers(stack: Stack) -> Places:
@@ -23,10 +23,12 @@ def on_servers(stack: Stack) -> Places:
         owner.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
     url = f"postgresql+psycopg://postgres:{password}@{address}/{name}"
     keys, prefix = stack.keys.pipeline, f"s3://{stack.bucket}/{name}"
-    objects = Objects(prefix, stack.s3_endpoint, stack.region, keys.access_key, keys.secret_key)
+    objects = Place(prefix, stack.s3_endpoint, stack.region, keys.access_key, keys.secret_key)
     return Places(url, url, objects, f"{prefix}/warehouse")
 
 
-def in_folder(home: Path) -> Places:
-    """One home on local disk."""
-    return embedded(home)
+def write(places: Places, path: Path) -> Path:
+    """The file that BEEJAN_CLUSTER names."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(msgspec.json.encode(places))
+    return path
