@@ -13,7 +13,7 @@ from catalog.objects.folder import Folder
 from catalog.objects.port import Objects
 from catalog.objects.s3 import S3, Place
 from cluster.settings import Settings
-from cluster.stack.stack import Stack
+from cluster.stack.stack import Stack, write_private
 
 
 class Hidden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,6 +85,12 @@ def places(settings: Settings) -> Places:
     if settings.profile == "embedded":
         return embedded(settings.home)
     return read(settings.cluster)
+
+
+def write(given: Places, path: Path) -> Path:
+    """Keep places in a file that only its owner may read; its path."""
+    write_private(path, msgspec.json.format(msgspec.json.encode(given)))
+    return path
 
 
 def read(path: Path) -> Places:

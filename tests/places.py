@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-from pathlib import Path
 
-import msgspec
 import psycopg
 from psycopg.sql import SQL, Identifier
 
@@ -25,10 +22,3 @@ def on_servers(stack: Stack) -> Places:
     keys, prefix = stack.keys.pipeline, f"s3://{stack.bucket}/{name}"
     objects = Place(prefix, stack.s3_endpoint, stack.region, keys.access_key, keys.secret_key)
     return Places(url, url, objects, f"{prefix}/warehouse")
-
-
-def write(places: Places, path: Path) -> Path:
-    """The file that BEEJAN_CLUSTER names."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(msgspec.json.encode(places))
-    return path
