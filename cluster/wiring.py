@@ -28,7 +28,10 @@ from catalog.history import History
 from catalog.lake import read
 from catalog.lake.commit import Lake
 from catalog.lake.store import LakePlace
-from catalog.log.local import LocalLog, WriterConfig
+from catalog.log.local import LocalLog
+from catalog.log.objects import ObjectLog
+from catalog.log.port import Log
+from catalog.log.writer import WriterConfig
 from catalog.raw import Raw
 from catalog.tables import EVENTS
 from cluster.home import Home
@@ -45,7 +48,7 @@ class Stores(NamedTuple):
 
     home: Home
     clock: Clock
-    log: LocalLog
+    log: Log
     raw: Raw
     plans: PlanStore
     place: LakePlace
@@ -63,11 +66,11 @@ def open_stores(settings: Settings) -> Stores:
     return Stores(home, clock, log, Raw(at.within("raw")), plans, at.lake)
 
 
-def open_log(settings: Settings) -> tuple[LocalLog, Clock]:
+def open_log(settings: Settings) -> tuple[Log, Clock]:
     """The log alone: a door needs nothing else to acknowledge."""
-    home, clock = Home(settings.home), SystemClock()
+    home, at, clock = Home(settings.home), places(settings), SystemClock()
     home.make()
-    return LocalLog(home.log, clock), clock
+    return LocalLog(home.log, clock) if at.is_local else ObjectLog(at.within("log"), clock), clock
 
 
 def open_keys(settings: Settings) -> Keys:

@@ -68,9 +68,7 @@ class RowLease:
         free = or_(row.holder.in_(("", self._holder)), silent)
         # One statement that looks and takes: of two that ask at once, the second sees the first one's row.
         taken = insert(schema.leases).values(name=self._name, **mine)
-        taken = taken.on_conflict_do_update(index_elements=[row.name], set_=mine, where=free).returning(
-            row.name
-        )
+        taken = taken.on_conflict_do_update(index_elements=[row.name], set_=mine, where=free)
         try:
             with self._engine.begin() as connection:
                 return connection.scalar(taken.returning(row.name)) is not None
