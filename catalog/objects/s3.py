@@ -1,4 +1,8 @@
-"""Objects in an S3 bucket, or in anything that speaks S3 and honours `If-None-Match: *`."""
+"""Objects in an S3 bucket, or in anything that speaks S3 and honours `If-None-Match: *`.
+
+What the server answered is as durable as the server makes it: SeaweedFS syncs a bucket's bytes only after
+`fs.configure -locationPrefix=/buckets/NAME/ -fsync -apply` in its shell.
+"""
 
 from __future__ import annotations
 
