@@ -62,7 +62,7 @@ class GrownSegment:
         self.name = new_name()
         self._groups = self._frames = 0
         header = encode_header(secrets.token_bytes(16), clock.now_us())
-        if not objects.create(head_key(self.name), header):
+        if not _create(objects, head_key(self.name), header):
             raise NotDurable("a new segment's name is taken", hint="try again")
         failpoints.hit("log.named")
         self.size_bytes = HEADER_BYTES
@@ -81,8 +81,7 @@ class GrownSegment:
     def append(self, bodies: list[bytes]) -> None:
         """Return once a group is durable. Raises NotDurable, also when the segment was taken over."""
         group = self._codec.encode(bodies)
-        # The salt in its checksums makes the group our own, so that a lost answer can be told from a rival.
-        is_ours = self._objects.create(group_key(self.name, self.size_bytes), group)
+        is_ours = _create(self._objects, group_key(self.name, self.size_bytes), group)
         failpoints.hit("log.synced")
         if not is_ours:
             raise _lost(self.name, "somebody sealed it")
@@ -102,6 +101,17 @@ class GrownSegment:
 
     def abandon(self) -> None:
         """Nothing is held."""
+
+
+def _create(objects: Objects, key: str, content: bytes) -> bool:
+    """Whether our object has the name. Taken by our own bytes it is ours too: an answer was lost, or a proxy
+    asked twice. The salt, in the header and in every checksum, makes them nobody else's."""
+    if objects.create(key, content):
+        return True
+    try:
+        return objects.get(key) == content
+    except LookupError:
+        return False
 
 
 def _lost(segment: str, reason: str) -> NotDurable:

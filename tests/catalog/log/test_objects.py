@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,11 @@ class Counted(Folder):
     """Objects that tell how often they were asked, and let a test come in between."""
 
     asked = 0
+    loses_answers = False
+    before_listing: Callable[[], object] = staticmethod(lambda: None)
+
+    def create(self, key: str, content: bytes) -> bool:
+        return super().create(key, content) and not self.loses_answers
 
     def get(self, key: str) -> bytes:
         self.asked += 1
@@ -36,6 +42,7 @@ class Counted(Folder):
 
     def list(self, folder: str, after: str = "") -> Iterator[Listed]:
         self.asked += 1
+        self.before_listing()
         return super().list(folder, after)
 
 
@@ -129,6 +136,51 @@ def test_a_writer_whose_segment_was_taken_over_is_told_and_begins_another(
 
     asyncio.run(steps())
     assert bench.read() == ([1, 3] if lives_on == "sealed" else [3])
+
+
+def test_a_lost_answer_is_no_lost_segment(bench: Bench) -> None:
+    bench.objects.loses_answers = True
+
+    async def steps() -> None:
+        writer = bench.writer()
+        await writer.append(envelopes(1))
+        await writer.append(envelopes(2))
+        await writer.close()
+
+    asyncio.run(steps())
+    (segment,) = bench.log.segments()
+    assert segment.sealed
+    assert bench.read() == [1, 2]
+
+
+@pytest.mark.parametrize("point", ["object.synced", "log.named", "log.synced", "log.sealed"])
+@pytest.mark.parametrize("at", range(4))
+def test_a_crash_anywhere_leaves_what_was_acknowledged(bench: Bench, point: str, at: int) -> None:
+    acknowledged, passed = [], 0
+
+    def die(name: str) -> None:
+        nonlocal passed
+        passed += name == point
+        if passed > at:
+            raise OSError(5, "dead")
+
+    async def steps() -> None:
+        writer = bench.writer()
+        for n in range(3):
+            await writer.append(envelopes(n))
+            acknowledged.append(n)
+        await writer.close()
+
+    failpoints.observe(die)
+    with suppress(NotDurable):
+        asyncio.run(steps())
+    failpoints.observe(None)
+    for segment in bench.log.segments():
+        bench.rival.recover(segment.name)
+    assert all(segment.sealed for segment in bench.log.segments())
+    found = bench.read()
+    assert len(found) == len(set(found))
+    assert set(acknowledged) <= set(found)
 
 
 def test_a_group_that_comes_before_the_seal_is_taken_in(bench: Bench) -> None:
@@ -322,10 +374,10 @@ def test_whoever_reads_while_a_rival_deletes_finds_nothing_or_everything(bench: 
     name = sealed(bench, 1, groups=3)
     (segment,) = bench.log.segments()
     first, *_ = bench.keys(f"groups/{name}")
-    fresh = ObjectLog(bench.objects, bench.clock)
-    fresh.segments()
-    bench.objects.delete([head_key(name), first])
-    for log in (fresh, ObjectLog(bench.objects, bench.clock)):
+    knowing, asking = (ObjectLog(bench.objects, bench.clock) for _ in range(2))
+    knowing.segments()
+    bench.objects.before_listing = lambda: bench.objects.delete([head_key(name), first])
+    for log in (asking, knowing, asking):
         with pytest.raises(LookupError):
             log.read(name, segment.start, segment.end)
 
