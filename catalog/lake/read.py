@@ -259,10 +259,14 @@ def _read(path: str, columns: Sequence[str]) -> pa.Table:
 
 
 def _columns(path: str, schema: pa.Schema) -> pa.Table:
-    """By name: a table's version knows no renamed column."""
+    """By name: a table's version knows no renamed column. One added since the file was written is null."""
     # Not read_table: that would take `channel=…` in the path for a column of its own.
     with parquet.ParquetFile(path) as file:
-        return file.read(columns=schema.names).select(schema.names).cast(schema)
+        held = file.read(columns=schema.names)
+    for field in schema:
+        if field.nullable and field.name not in held.column_names:
+            held = held.append_column(field, pa.nulls(held.num_rows, field.type))
+    return held.select(schema.names).cast(schema)
 
 
 def _part(table: str, columns: Sequence[str]) -> pa.Schema:

@@ -151,7 +151,7 @@ def _check(node: exp.Expr) -> None:
     if isinstance(node, exp.Identifier):
         _require(_LABEL.fullmatch(node.name) is not None, "a name holds other signs or is too long")
     elif isinstance(node, exp.DataType):
-        # A text cast to JSON is read by one engine and quoted by another: only `json_parse` makes a list of it.
+        # A text cast to JSON is read by one engine and quoted by another: lists come from `json_parse`.
         is_element = node.this.value == "JSON" and isinstance(node.parent, exp.DataType)
         _require(is_element or node.this.value in TYPES, "not a type that can be used here")
     elif isinstance(node, REGEXPS):

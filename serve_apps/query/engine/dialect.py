@@ -7,7 +7,7 @@ with Sunday. Which macro it is depends on the types of the arguments, which only
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import ClassVar
 
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
@@ -74,7 +74,7 @@ class TrinoDuckDB(DuckDB):
     class Generator(DuckDBGenerator):
         """The nodes that would mean something else."""
 
-        TRANSFORMS = {
+        TRANSFORMS: ClassVar = {
             **DuckDBGenerator.TRANSFORMS,
             exp.TimestampTrunc: _truncated,
             exp.DateTrunc: _truncated,
