@@ -55,7 +55,10 @@ def _representatives(committed: list[Row]) -> dict[str, str]:
 
 def _complaint(row: Row, names: dict[str, str]) -> Row:
     cluster = names.get(row["cluster_id"])
-    return row | {"cluster_id": cluster, "is_representative": cluster is not None and cluster == row["event_id"]}
+    return row | {
+        "cluster_id": cluster,
+        "is_representative": cluster is not None and cluster == row["event_id"],
+    }
 
 
 def _clusters(complaints: list[Row]) -> list[Row]:
@@ -104,4 +107,7 @@ def _daily(complaints: list[Row], quarantine: list[Row], events: list[Row]) -> l
 
 
 def _key(row: Row) -> tuple[Any, ...]:
-    return (row["local_date"] or row["event_date"], *(row[part] for part in ("channel", "region", "l1", "l2")))
+    return (
+        row["local_date"] or row["event_date"],
+        *(row[part] for part in ("channel", "region", "l1", "l2")),
+    )

@@ -39,12 +39,12 @@ from pipelines.stages.signature import similarities
 from tests.serve_apps.query.questions.facts import Facts, Row, facts
 
 FIRST, DAYS, SEED = date(2026, 3, 2), 20, 7
-PLAN_EVENTS = 70
-OLD_PLANS = 12
+PLAN_EVENTS = 110
+OLD_PLANS = 8
 """Committed by a version whose table had not the last column yet."""
 SECOND = "2026-03-b", "1.1.0"
 """Bundle and code version of the plans from SWITCH on; before it they are the first ones."""
-SWITCH = 21
+SWITCH = 14
 FIRST_VERSIONS = "2026-03-a", "1.0.0"
 QUIET = "sms-aggregator", FIRST + timedelta(days=8)
 """A source that sends nothing from 06:00 to 20:00 UTC of this day."""
@@ -84,7 +84,10 @@ def planned() -> Iterator[tuple[Plan, Any, dict[str, dict[str, int]]]]:
     """Each plan, its rows and its counts."""
     stages = flow.Stages(default("fixture"), PseudonymKey("fixture", bytes(32)))
     chain = GENESIS
-    with tempfile.TemporaryDirectory() as state, closing(Dedup(DedupConfig(Path(state)), similarities)) as memory:
+    with (
+        tempfile.TemporaryDirectory() as state,
+        closing(Dedup(DedupConfig(Path(state)), similarities)) as memory,
+    ):
         located = list(_located())
         for n, start in enumerate(range(0, len(located), PLAN_EVENTS), 1):
             batch = located[start : start + PLAN_EVENTS]
@@ -141,7 +144,8 @@ def _passed_on(sent: list[Sent]) -> Iterator[Sent]:
         spelled = to_datetime(sent_us - 5_000_000).strftime("%a %b %d %H:%M:%S +0000 %Y")
         own = {"id_str": str(int(post["id_str"]) + number), "created_at": spelled}
         own["full_text"] = f"RT {post['full_text']}" if number % 2 else post["full_text"]
-        yield first._replace(payload=msgspec.json.encode(post | own), sent_us=sent_us)
+        who = post["user"] | {"id_str": str(number)}
+        yield first._replace(payload=msgspec.json.encode(post | own | {"user": who}), sent_us=sent_us)
 
 
 def _is_quiet(sent: Sent) -> bool:
