@@ -39,12 +39,12 @@ from pipelines.stages.signature import similarities
 from tests.serve_apps.query.questions.facts import Facts, Row, facts
 
 FIRST, DAYS, SEED = date(2026, 3, 2), 20, 7
-PLAN_EVENTS = 110
-OLD_PLANS = 8
+PLAN_EVENTS = 200
+OLD_PLANS = 5
 """Committed by a version whose table had not the last column yet."""
 SECOND = "2026-03-b", "1.1.0"
 """Bundle and code version of the plans from SWITCH on; before it they are the first ones."""
-SWITCH = 14
+SWITCH = 8
 FIRST_VERSIONS = "2026-03-a", "1.0.0"
 QUIET = "sms-aggregator", FIRST + timedelta(days=8)
 """A source that sends nothing from 06:00 to 20:00 UTC of this day."""
