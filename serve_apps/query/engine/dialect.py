@@ -2,11 +2,14 @@
 
 In Trino a date cut to its week and a date plus a week are dates, `date_diff` counts whole units that have
 passed, and the first day of the week is Monday; DuckDB makes timestamps, counts borders crossed, and begins
-with Sunday. Which macro it is depends on the types of the arguments, which only the engine knows.
+with Sunday. What is not found in a text is null in Trino, and an empty text here. Which macro it is depends
+on the types of the arguments, which only the engine knows. No argument is written twice: nested deeply, the
+text would double with every level.
 """
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from sqlglot import exp
@@ -57,6 +60,24 @@ def _extracted(self: DuckDBGenerator, node: exp.Extract) -> str:
     return f"EXTRACT({part} FROM {self.sql(node, 'expression')})"
 
 
+def _found(self: DuckDBGenerator, node: exp.RegexpExtract) -> str:
+    group = node.args.get("group") or exp.Literal.number(0)
+    return f"LIST_EXTRACT({self.func('REGEXP_EXTRACT_ALL', node.this, node.expression, group)}, 1)"
+
+
+def _replaced(self: DuckDBGenerator, node: exp.RegexpReplace) -> str:
+    """A group is `$1` in Trino, and `\\1` here."""
+    put = node.args.get("replacement")
+    if isinstance(put, exp.Literal):
+        put = exp.Literal.string(re.sub(r"\$(\d)", r"\\\1", put.name))
+    return self.func("REGEXP_REPLACE", node.this, node.expression, put or exp.Literal.string(""), "'g'")
+
+
+def _part(self: DuckDBGenerator, node: exp.SplitPart) -> str:
+    parts = self.func("STR_SPLIT", node.this, node.args["delimiter"])
+    return f"LIST_EXTRACT({parts}, {self.sql(node, 'part_index')})"
+
+
 def _unit(node: exp.Expr) -> str:
     return str(node.args["unit"].name).upper()
 
@@ -83,4 +104,7 @@ class TrinoDuckDB(DuckDB):
             exp.Add: _plus,
             exp.Sub: _minus,
             exp.Extract: _extracted,
+            exp.RegexpExtract: _found,
+            exp.RegexpReplace: _replaced,
+            exp.SplitPart: _part,
         }
