@@ -30,7 +30,9 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 log_app = typer.Typer(no_args_is_help=True, help="The log.")
 app.add_typer(log_app, name="log")
 app.add_typer(doors_cli.keys_app, name="keys")
-for command in (doors_cli.up, doors_cli.down, doors_cli.query, doors_cli.decide, doors_cli.demo):
+for command in (
+    *(doors_cli.up, doors_cli.down, doors_cli.query, doors_cli.questions, doors_cli.decide, doors_cli.demo),
+):
     app.command()(command)
 
 
