@@ -54,7 +54,7 @@ def test_a_token_opens_what_its_key_names(keys: Keys, clock: Clock) -> None:
 
 
 def test_who_may_ask_is_told_by_role(keys: Keys, clock: Clock) -> None:
-    tokens = {role: keys.create("desk", ["sms"], role).token for role in ROLES}
+    tokens = {role: keys.create("desk", ["sms"] if role == "ingest" else [], role).token for role in ROLES}
     cache = cache_of(keys, clock)
     found = {role: cache.role_of(token) for role, token in tokens.items()}
     assert found == {"ingest": None, "analyst": "analyst", "compliance": "compliance"}
@@ -129,6 +129,7 @@ def test_a_revoked_key_ends_and_stays_listed(keys: Keys, clock: Clock) -> None:
         ("\ud800", ["sms"], "ingest"),
         ("gateway", ["SMS"], "ingest"),
         ("gateway", [], "ingest"),
+        ("board", ["sms"], "analyst"),
         ("gateway", ["sms"], "owner"),
     ],
 )
