@@ -60,17 +60,6 @@ def test_data_files_belong_to_one_snapshot(filled: Lake) -> None:
     }
 
 
-def test_a_column_added_since_is_null_in_older_files(filled: Lake) -> None:
-    added, required = EVENTS.columns[-1].name, "bundle"
-    for path in read.data_files(filled, EVENTS.name).paths:
-        rewritten = parquet.ParquetFile(path).read()
-        parquet.write_table(rewritten.drop_columns([added]), path)
-    assert read.rows(filled, EVENTS.name, 1, 4, [added])[added].null_count == 32
-    parquet.write_table(rewritten.drop_columns([required]), path)
-    with pytest.raises(Stopped):
-        read.rows(filled, EVENTS.name, 1, 4, [required])
-
-
 def test_one_event_and_its_file(filled: Lake) -> None:
     wanted = events(3, 8).to_pylist()[5]
     found = read.row(filled, wanted["event_id"])
