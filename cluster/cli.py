@@ -36,6 +36,7 @@ for command in (
     doors_cli.up,
     doors_cli.down,
     doors_cli.query,
+    doors_cli.questions,
     doors_cli.dictionary,
     doors_cli.decide,
     doors_cli.demo,

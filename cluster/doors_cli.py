@@ -71,7 +71,8 @@ def down() -> None:
 
 
 def query(
-    sql: Annotated[str, typer.Argument(help="One SELECT in Trino's dialect over the served views.")],
+    sql: Annotated[str, typer.Argument(help="One SELECT in Trino's dialect over the served views.")] = "",
+    question: Annotated[str, typer.Option("--question", help="One of `beejan questions` instead.")] = "",
     form: Annotated[Literal["table", "json", "csv"], typer.Option("--format")] = "table",
     rows: Annotated[int, typer.Option("--rows", help="At most so many rows.")] = 1_000,
 ) -> None:
@@ -79,8 +80,12 @@ def query(
     from cluster.query_side import open_engine
     from serve_apps.query.answers import CSV, FORMATS, JSON
     from serve_apps.query.answers import rows as rows_of
+    from serve_apps.query.cookbook import question as named
     from serve_apps.query.engine.port import Limits
 
+    if bool(sql) == bool(question):
+        raise BadInput("a query or a question, one of them", hint="beejan questions lists the questions")
+    sql = sql or named(question).sql
     with closing(open_engine(configured())) as engine:
         answer = engine.query(sql, (), "analyst", Limits(rows=rows))
     if form == "json":
@@ -90,6 +95,16 @@ def query(
     else:
         table(answer.table.column_names, [cells(row) for row in rows_of(answer.table)])
         typer.echo(f"as of commit {answer.as_of_seq}" + (", truncated" if answer.truncated else ""))
+
+
+def questions(as_json: AsJson = False) -> None:
+    """What is ready to be asked with `beejan query --question NAME`, and who asks it."""
+    from serve_apps.query.cookbook import questions as ready
+
+    if as_json:
+        show([each._asdict() for each in ready().values()], True)
+    else:
+        table(["question", "in words", "asked by"], [[*each[:3]] for each in ready().values()])
 
 
 def dictionary(

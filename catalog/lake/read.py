@@ -261,14 +261,18 @@ def _read(lake: Lake, path: str, columns: Sequence[str]) -> pa.Table:
 
 
 def _columns(files: FileIO, path: str, schema: pa.Schema) -> pa.Table:
-    """By name: a table's version knows no renamed column."""
+    """By name: a table's version knows no renamed column. One added since the file was written is null."""
     # Not read_table: that would take `channel=…` in the path for a column of its own.
     with (
         answering(),
         files.new_input(path).open() as source,
         parquet.ParquetFile(source, pre_buffer=True) as file,
     ):
-        return file.read(columns=schema.names).select(schema.names).cast(schema)
+        held = file.read(columns=schema.names)
+    for field in schema:
+        if field.nullable and field.name not in held.column_names:
+            held = held.append_column(field, pa.nulls(held.num_rows, field.type))
+    return held.select(schema.names).cast(schema)
 
 
 def _part(table: str, columns: Sequence[str]) -> pa.Schema:

@@ -15,6 +15,7 @@ STRUCTURE: frozenset[type[exp.Expr]] = frozenset(
         *(exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls),
         *(exp.Literal, exp.Null, exp.Boolean, exp.Placeholder, exp.Interval, exp.Var, exp.Array),
         *(exp.Cast, exp.TryCast, exp.DataType, exp.DataTypeParam, exp.Case, exp.If, exp.Bracket),
+        *(exp.Unnest, exp.Values),
         *(exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.In),
         *(exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between, exp.Like, exp.Escape, exp.Exists),
         *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.DPipe, exp.AtTimeZone),
@@ -34,18 +35,34 @@ FUNCTIONS: frozenset[type[exp.Expr]] = frozenset(
         # Text. Nothing that makes a long text out of a number: no repeat, no padding.
         *(exp.Lower, exp.Upper, exp.Length, exp.Substring, exp.Trim, exp.Concat, exp.ConcatWs, exp.Replace),
         *(exp.StrPosition, exp.StartsWith, exp.SplitPart, exp.Reverse, exp.Levenshtein),
-        *(exp.RegexpLike, exp.RegexpExtract, exp.RegexpReplace, exp.RegexpCount),
+        *(exp.RegexpLike, exp.RegexpExtract, exp.RegexpReplace, exp.RegexpCount, exp.Split),
         # Numbers, and choices between values.
         *(exp.Abs, exp.Ceil, exp.Floor, exp.Round, exp.Trunc, exp.Sqrt, exp.Pow, exp.Ln, exp.Log, exp.Exp),
         *(exp.Sign, exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least),
         # Dates and times.
         *(exp.TimestampTrunc, exp.DateTrunc, exp.DateAdd, exp.DateDiff, exp.Date, exp.Extract, exp.Year),
-        *(exp.Quarter, exp.Month, exp.Week, exp.WeekOfYear, exp.Day, exp.DayOfWeek, exp.DayOfWeekIso),
+        *(
+            exp.Quarter,
+            exp.Month,
+            exp.Week,
+            exp.WeekOfYear,
+            exp.YearOfWeek,
+            exp.Day,
+            exp.DayOfWeek,
+            exp.DayOfWeekIso,
+        ),
         *(exp.DayOfMonth, exp.DayOfYear, exp.Hour, exp.Minute, exp.LastDay, exp.CurrentDate),
         *(exp.CurrentTimestamp, exp.TimeToStr, exp.StrToTime, exp.TimeToUnix, exp.UnixToTime),
         exp.FromISO8601Timestamp,
         # JSON and lists.
-        *(exp.JSONExtract, exp.JSONExtractScalar, exp.JSONPath, exp.JSONPathRoot, exp.JSONPathKey),
+        *(
+            exp.JSONExtract,
+            exp.JSONExtractScalar,
+            exp.ParseJSON,
+            exp.JSONPath,
+            exp.JSONPathRoot,
+            exp.JSONPathKey,
+        ),
         *(exp.JSONPathSubscript, exp.ArraySize, exp.ArrayContains, exp.ArrayToString, exp.ArrayDistinct),
     )
 )
@@ -54,6 +71,19 @@ NODES = STRUCTURE | FUNCTIONS
 
 REGEXPS = (exp.RegexpLike, exp.RegexpExtract, exp.RegexpReplace, exp.RegexpCount)
 """Their patterns must be written out, so that no column can supply one."""
+
+UNNESTED = (
+    exp.Column,
+    exp.Identifier,
+    exp.Literal,
+    exp.Lower,
+    exp.Split,
+    exp.ParseJSON,
+    exp.Cast,
+    exp.DataType,
+)
+"""What a list that becomes rows may be made of: a value of the row itself, taken apart. So it has no more
+elements than the value has characters."""
 
 TYPES = frozenset(
     (
@@ -73,6 +103,8 @@ PARTS: dict[type[exp.Expr], frozenset[str]] = {
     exp.With: frozenset(("expressions",)),
     exp.CTE: frozenset(("this", "alias")),
     exp.Join: frozenset(("this", "on", "using", "side", "kind")),
+    exp.Unnest: frozenset(("expressions", "alias")),
+    exp.Values: frozenset(("expressions", "alias")),
     exp.Column: frozenset(("this", "table")),
     exp.Limit: frozenset(("expression",)),
     exp.Placeholder: frozenset(),

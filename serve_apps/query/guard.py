@@ -19,7 +19,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from catalog.errors import BadInput
-from serve_apps.query.allowed import NODES, PARTS, REGEXPS, STATEMENTS, TYPES
+from serve_apps.query.allowed import NODES, PARTS, REGEXPS, STATEMENTS, TYPES, UNNESTED
 from serve_apps.query.engine.port import Value
 
 SERVED = "served"
@@ -153,14 +153,27 @@ def _check(node: exp.Expr) -> None:
     if isinstance(node, exp.Identifier):
         _require(_LABEL.fullmatch(node.name) is not None, "a name holds other signs or is too long")
     elif isinstance(node, exp.DataType):
-        _require(node.this.value in TYPES, "not a type that can be used here")
+        # A text cast to JSON is read by one engine and quoted by another: lists come from `json_parse`.
+        is_element = node.this.value == "JSON" and isinstance(node.parent, exp.DataType)
+        _require(is_element or node.this.value in TYPES, "not a type that can be used here")
     elif isinstance(node, REGEXPS):
         pattern = node.expression
         written = isinstance(pattern, exp.Literal) and pattern.is_string
         _require(written and len(pattern.name) <= MAX_PATTERN, "a pattern must be a short text, written out")
+    elif isinstance(node, exp.Unnest):
+        _require(_is_of_its_row(node), "only a column's own elements can become rows")
     elif isinstance(node, exp.Limit | exp.Offset):
         amount = node.expression
         _require(isinstance(amount, exp.Literal) and amount.is_int, "LIMIT and OFFSET must be whole numbers")
+
+
+def _is_of_its_row(node: exp.Unnest) -> bool:
+    if not isinstance(node.parent, exp.From | exp.Join):
+        return False
+    each, *others = node.expressions
+    made = list(each.walk())
+    is_column = any(isinstance(part, exp.Column) for part in made)
+    return not others and is_column and all(isinstance(part, UNNESTED) for part in made)
 
 
 def _require(holds: bool, otherwise: str) -> None:

@@ -149,6 +149,11 @@ def test_query_answers_from_a_home_at_rest_in_each_form(tmp_path: Path) -> None:
     assert row["redacted_text"] == "No network [/] in Ikeja, call <PHONE>"
     assert "Nonetwork[/]inIkeja,call<PHONE>" in re.sub(r"[│\s]", "", shown.stdout)
     assert beejan(tmp_path, "query", asked, "--format", "csv").stdout.splitlines()[0] == "redacted_text"
+    assert "complaints_by_day" in beejan(tmp_path, "questions").stdout
+    ready = beejan(tmp_path, "query", "--question", "complaints_by_day", "--format", "csv").stdout
+    assert ready.splitlines()[0] == "local_date,complaints,quarantined,is_provisional"
+    for wrong in (("query",), ("query", asked, "--question", "x"), ("query", "--question", "x")):
+        assert beejan(tmp_path, *wrong).returncode == 2
     refused = beejan(tmp_path, "query", "SELECT * FROM structured.events")
     assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)
 

@@ -17,11 +17,11 @@ import msgspec
 import pyarrow as pa
 
 from catalog.errors import BadInput, BeejanError, TooLarge
+from serve_apps.query.engine.dialect import DIALECT
 from serve_apps.query.engine.wire import Ask, Setup, Told, read, write
 from serve_apps.query.guard import Guarded, guard
 from serve_apps.query.views import views
 
-DIALECT = "duckdb"
 BATCH_ROWS = 2_048
 SLACK_BYTES = 512 << 20
 """Of address space beside the engine's own memory: threads' stacks, and what reading Parquet maps."""

@@ -15,7 +15,7 @@ from catalog.lake.commit import Lake
 from catalog.lake.read import Snapshot, snapshots
 from catalog.tables import COMPLAINTS, EVENTS, LEDGER
 from serve_apps.query.engine import base
-from serve_apps.query.engine.child import DIALECT
+from serve_apps.query.engine.dialect import DIALECT, MACROS
 from serve_apps.query.engine.port import Answer, Limits, Role, Value
 from serve_apps.query.engine.process import Process
 from serve_apps.query.engine.wire import Ask, Setup, Told
@@ -35,7 +35,7 @@ class DuckDb:
         self, lake: Lake, clock: Clock, memory_bytes: int = 512 << 20, processes: int = 2, wait_s: float = 5.0
     ) -> None:
         """Start `processes`, each with `memory_bytes`; more queries at once wait `wait_s`, or are Busy."""
-        setup = base.schemas(SPECS.values()) + statements(DIALECT)
+        setup = [*base.schemas(SPECS.values()), *MACROS, *statements(DIALECT)]
         self._lake, self._clock, self._wait_s = lake, clock, wait_s
         self._setup = Setup(str(lake.store.warehouse), memory_bytes, setup)
         self._known: dict[str, Snapshot] = {}

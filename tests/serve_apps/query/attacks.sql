@@ -241,11 +241,47 @@ SELECT * FROM complaints FOR UPDATE
 -- what=lateral
 SELECT * FROM complaints, LATERAL (SELECT 1) AS t
 
--- what=unnest
-SELECT * FROM complaints CROSS JOIN UNNEST(secondary_l2) AS t(x)
+-- harmless
+SELECT t.x FROM complaints CROSS JOIN UNNEST(secondary_l2) AS t(x)
 
--- what=unnest
+-- harmless
+SELECT t.x FROM complaints CROSS JOIN UNNEST(split(customer_key, '-')) AS t(x)
+
+-- harmless
+SELECT * FROM complaints LEFT JOIN UNNEST(split(lower(account_key), '-')) AS t(x) ON true
+
+-- harmless
+SELECT customer_key FROM (VALUES (1)) AS t(x) CROSS JOIN complaints
+
+-- only a column's own elements
 SELECT unnest(secondary_l2) FROM complaints
+
+-- only a column's own elements
+SELECT * FROM complaints WHERE l1 IN (SELECT unnest(secondary_l2))
+
+-- only a column's own elements
+SELECT * FROM UNNEST(ARRAY[1, 2]) AS t(x)
+
+-- only a column's own elements
+SELECT * FROM UNNEST(split('a,b', ',')) AS t(x)
+
+-- only a column's own elements
+SELECT * FROM complaints CROSS JOIN UNNEST(secondary_l2, secondary_l2) AS t(x, y)
+
+-- only a column's own elements
+SELECT * FROM complaints CROSS JOIN UNNEST(ARRAY[event_id, l1]) AS t(x)
+
+-- only a column's own elements
+SELECT * FROM complaints CROSS JOIN UNNEST(split(replace(redacted_text, 'e', redacted_text), ' ')) AS t(x)
+
+-- only a column's own elements
+SELECT * FROM UNNEST((SELECT array_agg(event_id) FROM events)) AS t(x)
+
+-- only a column's own elements
+SELECT * FROM complaints CROSS JOIN UNNEST(read_text('/etc/passwd')) AS t(x)
+
+-- what=unnest offset
+SELECT * FROM complaints CROSS JOIN UNNEST(secondary_l2) WITH ORDINALITY AS t(x, n)
 
 -- what=table pivots
 SELECT * FROM complaints PIVOT (count(*) FOR l1 IN ('network', 'billing'))
@@ -256,8 +292,14 @@ SELECT * FROM complaints TABLESAMPLE BERNOULLI (10)
 -- what=table version
 SELECT * FROM complaints FOR VERSION AS OF 1
 
--- what=values
-SELECT * FROM (VALUES (1), (2)) AS t(x)
+-- what=read_text
+SELECT * FROM (VALUES (read_text('/etc/passwd'))) AS t(x)
+
+-- only one SELECT
+VALUES (1), (2)
+
+-- no such view
+SELECT * FROM (VALUES (1)) AS "structured.events"(x), structured.events
 
 -- what=select match
 SELECT * FROM complaints MATCH_RECOGNIZE (PATTERN (a) DEFINE a AS true)
@@ -274,7 +316,7 @@ SELECT lpad('x', 1000000000, 'y')
 -- what=generateseries
 SELECT sequence(1, 1000000000)
 
--- what=unnest
+-- only a column's own elements
 SELECT * FROM UNNEST(sequence(1, 1000000000)) AS t(x)
 
 -- what=generateseries
@@ -381,6 +423,12 @@ WITH a AS (SELECT concat('xxxxxxxxxxxxxxxx', 'xxxxxxxxxxxxxxxx') AS x), b AS (SE
 
 -- bounded
 SELECT a.event_id, count(*) FROM events a, events b, events c, events d GROUP BY CUBE (a.event_id, b.event_id, c.event_id, d.event_id, a.channel, a.source, a.region)
+
+-- bounded
+SELECT count(*) FROM events CROSS JOIN UNNEST(split(redacted_text, 'e')) AS t0(x) CROSS JOIN UNNEST(split(redacted_text, 'e')) AS t1(x) CROSS JOIN UNNEST(split(redacted_text, 'e')) AS t2(x) CROSS JOIN UNNEST(split(redacted_text, 'e')) AS t3(x) CROSS JOIN UNNEST(split(redacted_text, 'e')) AS t4(x) CROSS JOIN UNNEST(split(redacted_text, 'e')) AS t5(x) CROSS JOIN UNNEST(split(redacted_text, 'e')) AS t6(x) CROSS JOIN UNNEST(split(redacted_text, 'e')) AS t7(x) CROSS JOIN UNNEST(split(redacted_text, 'e')) AS t8(x) CROSS JOIN UNNEST(split(redacted_text, 'e')) AS t9(x) CROSS JOIN UNNEST(split(redacted_text, 'e')) AS t10(x) CROSS JOIN UNNEST(split(redacted_text, 'e')) AS t11(x)
+
+-- failed on a value
+SELECT t.x FROM events CROSS JOIN UNNEST(CAST(json_parse(redacted_text) AS array(json))) AS t(x)
 
 -- failed on a value
 SELECT 99999999999999999999999999999999999999 * 99999999999999999999999999999999999999

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,14 @@ EXPRESSIONS: dict[str, Any] = {
     "max(json_extract_scalar(evidence, '$[0].rule'))": "no_network",
     "max(date_trunc('hour', event_time))": datetime(2026, 1, 2, 12, tzinfo=UTC),
     "max(date_diff('day', event_date, date '2026-02-01'))": 30,
+    "max(date_diff('hour', event_time, timestamp '2026-01-02 13:18:59 UTC'))": 1,
+    "max(date_trunc('week', event_date))": date(2025, 12, 29),
+    "max(event_date - INTERVAL '1' DAY)": date(2026, 1, 1),
+    "max(date_add('week', -1, event_date))": date(2025, 12, 26),
+    "max(date_add('minute', 15 * (minute(event_time) / 15), event_time))": datetime(
+        2026, 1, 2, 12, 34, tzinfo=UTC
+    ),
+    "max(extract(dow FROM date '2026-01-04'))": 7,
     "max(extract(hour FROM event_time))": 12,
     "max(day_of_week(event_date))": 5,
     "max(date_format(event_time, '%Y-%m-%d %H:%i'))": "2026-01-02 12:19",
@@ -88,6 +96,10 @@ EXPRESSIONS: dict[str, Any] = {
     "regexp_like('no network', '(?i)NETWORK')": True,
     "regexp_extract('paid N500 twice', 'N([0-9]+)', 1)": "500",
     "regexp_replace('a1b22', '[0-9]+', '#')": "a#b#",
+    "regexp_replace('a1b22', '([0-9]+)', '<$1>')": "a<1>b<22>",
+    "regexp_replace('a1b22', '[0-9]')": "ab",
+    "regexp_extract('paid', '[0-9]+')": None,
+    "split_part('a,b,c', ',', 9)": None,
     "try_cast('x' AS bigint)": None,
     "if(1 > 2, 'a', coalesce(NULL, 'b'))": "b",
     "mod(7, 3) + greatest(1, 3, 2)": 4,
@@ -99,6 +111,21 @@ EXPRESSIONS: dict[str, Any] = {
 def test_computes_as_trino_does(engine: QueryEngine, expression: str) -> None:
     answer = engine.query(f"SELECT {expression} AS x FROM events", (), "analyst", Limits(rows=1))
     assert answer.table.to_pylist() == [{"x": EXPRESSIONS[expression]}]
+
+
+ROWS = {
+    "SELECT t.x AS x FROM events CROSS JOIN UNNEST(secondary_l2) AS t(x)": ["speed"] * 20,
+    "SELECT json_extract_scalar(t.found, '$.rule') AS x FROM events "
+    "CROSS JOIN UNNEST(CAST(json_parse(evidence) AS array(json))) AS t(found)": ["no_network"] * 20,
+    "SELECT DISTINCT t.x AS x FROM events CROSS JOIN UNNEST(split(lower(redacted_text), ' ')) AS t(x) "
+    "WHERE length(t.x) > 5 ORDER BY x": ["<phone>", "network"],
+    "SELECT t.b AS x FROM (VALUES ('sms', 1), ('social', 2)) AS t(a, b) ORDER BY t.b": [1, 2],
+}
+
+
+@pytest.mark.parametrize("sql", ROWS)
+def test_makes_rows_of_lists(engine: QueryEngine, sql: str) -> None:
+    assert [row["x"] for row in ask(engine, sql)] == ROWS[sql]
 
 
 def test_says_as_of_which_commit(engine: QueryEngine) -> None:

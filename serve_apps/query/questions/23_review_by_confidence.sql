@@ -1,0 +1,12 @@
+-- From which confidence on may we trust the rules?
+-- Asked by: the keeper of the rules
+SELECT
+    CAST(floor(confidence * 10) AS bigint) AS tenths,
+    count(*) AS complaints,
+    count_if(needs_review) AS for_review,
+    CAST(count_if(needs_review) AS double) / count(*) AS review_ratio,
+    avg(confidence) AS average_confidence
+FROM complaints
+WHERE is_complaint
+GROUP BY CAST(floor(confidence * 10) AS bigint)
+ORDER BY tenths

@@ -1,0 +1,87 @@
+"""Every question has one answer: the one written down, from every engine, over a lake with a past."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+import sqlglot
+from pyarrow import parquet
+from pyiceberg.table.snapshots import Operation
+
+from catalog.errors import BadInput
+from catalog.lake import read
+from catalog.lake.commit import Lake
+from catalog.tables import COMPLAINTS, EVENTS
+from serve_apps.query.cookbook import question, questions
+from serve_apps.query.engine.port import QueryEngine
+from serve_apps.query.views import views
+from tests.serve_apps.query.questions.conftest import Filled
+from tests.serve_apps.query.questions.plain import answers
+from tests.serve_apps.query.questions.run import Asked, canonical, expected, run_questions
+
+PERSONAL = ("customer_key", "account_key")
+
+
+@pytest.mark.parametrize("name", questions())
+def test_the_engine_answers_as_written(asked: dict[str, Asked], filled: Filled, name: str) -> None:
+    assert asked[name] == Asked(expected()[name], filled.facts.seq, truncated=False)
+
+
+def test_what_is_written_follows_from_the_rows(filled: Filled) -> None:
+    """Where the rules or the simulator changed, write it anew: see `plain`."""
+    assert answers(filled.facts) == expected()
+
+
+def test_an_analyst_gets_the_same_where_no_person_is_named(
+    asked: dict[str, Asked], asked_engine: QueryEngine
+) -> None:
+    seen = run_questions(asked_engine, "analyst")
+    personal = {name for name, each in questions().items() if any(key in each.sql for key in PERSONAL)}
+    assert personal == {"first_and_last_contact", "repeat_complainers", "completeness"}
+    assert {name: seen[name] for name in seen if name not in personal} == {
+        name: asked[name] for name in asked if name not in personal
+    }
+    assert seen["first_and_last_contact"].rows == seen["repeat_complainers"].rows == []
+
+
+def test_the_lake_has_a_past(filled: Filled) -> None:
+    lake = Lake(filled.home)
+    tables = {name: lake.store.load(name) for name in (EVENTS.name, COMPLAINTS.name)}
+    paths = read.data_files(lake, EVENTS.name).paths
+    rows = read.rows(lake, EVENTS.name, 1, filled.facts.seq, ["event_id"]).num_rows
+    lake.close()
+    assert rows == len(filled.facts.events)
+    assert len(tables[EVENTS.name].schemas()) == 4
+    missing = [path for path in paths if "reason_field" not in parquet.read_schema(path).names]
+    assert 0 < len(missing) < len(paths)
+    turns = [each.summary["beejan.turn"] for each in tables[EVENTS.name].snapshots() if each.summary]
+    assert turns.count("compact") > 5
+    for table in tables.values():
+        done = [
+            each.summary.operation
+            for each in table.snapshots()
+            if each.summary and not each.summary["beejan.turn"]
+        ]
+        assert Operation.OVERWRITE in done
+
+
+@pytest.mark.parametrize("name", questions())
+def test_a_question_says_what_who_and_in_which_order(name: str) -> None:
+    found = question(name)
+    tree = sqlglot.parse_one(found.sql, read="trino")
+    assert found.words.endswith(("?", "."))
+    assert found.asker
+    assert tree.args.get("order")
+    assert {table.name for table in tree.find_all(sqlglot.exp.Table)} & set(views())
+
+
+def test_there_are_forty_and_no_other() -> None:
+    assert len(questions()) == 40
+    with pytest.raises(BadInput):
+        question("nothing")
+
+
+def test_answers_are_written_alike_whatever_the_engine_gives() -> None:
+    given = [{"a": date(2026, 1, 2), "b": 1 / 3, "c": None, "d": "x", "e": 2}]
+    assert canonical(given) == [{"a": "2026-01-02", "b": 0.333333333, "c": None, "d": "x", "e": 2}]
