@@ -160,7 +160,9 @@ def create(
 @keys_app.command()
 def rotate(
     key_id: str,
-    grace_s: Annotated[float, typer.Option("--grace-s", help="How long the old token goes on.")] = 3_600.0,
+    grace_s: Annotated[
+        float, typer.Option("--grace-s", min=0, max=366 * 86_400, help="How long the old token goes on.")
+    ] = 3_600.0,
     as_json: AsJson = False,
 ) -> None:
     """Make a new key like this one, which itself goes on for a while. Its token goes to standard output."""
