@@ -43,6 +43,9 @@ class Settings:
     port: int = _setting("BEEJAN_PORT", 8000, "port the doors listen on")
     ingest_replicas: int = _setting("BEEJAN_INGEST_REPLICAS", 1, "replicas of the ingest door")
     checkpoint_plans: int = _setting("BEEJAN_CHECKPOINT_PLANS", 20, "commits between two checkpoints")
+    stack: Path = _setting("BEEJAN_STACK", Path("beejan-stack"), "folder of the servers of `stack up`")
+    cache: Path = _setting("BEEJAN_CACHE", Path("~/.cache/beejan"), "folder of what `stack up` fetches once")
+    trino_tarball: str = _setting("BEEJAN_TRINO_TARBALL", "", "Trino's tarball, unless Maven fetches it")
     failpoint: str = _setting("BEEJAN_FAILPOINT", "", "name:action@hit, for fault tests")
 
     @property
