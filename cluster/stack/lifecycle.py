@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from signal import SIGINT, SIGTERM
 from typing import NamedTuple
@@ -45,26 +46,25 @@ def up(settings: Settings, clock: Clock) -> list[str]:
     folder = settings.stack.absolute()
     with _alone(folder):
         stack = Stack.open(folder) if (folder / FILE).exists() else Stack.create(folder)
-        if all(_living(stack, name) for name in STOPS):
-            return []
         tarball = Path(settings.trino_tarball) if settings.trino_tarball else None
         installed = distribution.installed(settings.cache.expanduser(), tarball)
+        database, store, engine = (
+            postgres.server(stack),
+            seaweed.server(stack),
+            trino.server(stack, installed),
+        )
         started: list[str] = []
         # 1. Both stores come up side by side.
-        postgres.prepare(stack)
-        seaweed.prepare(stack)
-        database, store = postgres.server(stack), seaweed.server(stack)
-        database_process = _start(stack, database, started)
-        store_process = _start(stack, store, started)
+        database_process = _start(stack, database, partial(postgres.prepare, stack), started)
+        store_process = _start(stack, store, partial(seaweed.prepare, stack), started)
         _await(stack, database, database_process)
         # 2. The catalog has its tables before Trino sees it.
         postgres.make_databases(stack)
         make_catalog(stack.database("catalog"))
         _await(stack, store, store_process)
         # 3. Trino, over both.
-        trino.prepare(stack, clock)
-        engine = trino.server(stack, installed)
-        _await(stack, engine, _start(stack, engine, started))
+        engine_process = _start(stack, engine, partial(trino.prepare, stack, clock), started)
+        _await(stack, engine, engine_process)
         return started
 
 
@@ -105,11 +105,12 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _start(stack: Stack, server: Server, started: list[str]) -> Daemon:
-    """The process of a server; when it does not run it is started, and its name noted."""
+def _start(stack: Stack, server: Server, prepare: Callable[[], None], started: list[str]) -> Daemon:
+    """The process of a server; when it does not run it is prepared and started, and its name noted."""
     found = _living(stack, server.name)
     if found is not None:
         return found
+    prepare()
     started.append(server.name)
     log, note = _log(stack, server.name), _note(stack, server.name)
     return daemon.start(note, log, server.command, server.environment)
