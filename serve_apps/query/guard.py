@@ -22,6 +22,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from catalog.errors import BadInput
 from serve_apps.query.allowed import NODES, PARTS, REGEXPS, STATEMENTS, TYPES
 from serve_apps.query.engine.port import Value
+from serve_apps.query.growth import bound
 
 SERVED = "served"
 MAX_CHARACTERS = 20_000
@@ -59,6 +60,7 @@ def guard(
     with _refusing():
         tree = _parse(sql, params)
         read = _rewrite(tree, views, schema)
+        bound(tree)
         _limit(tree, rows + 1)
         return Guarded(_written(tree, dialect), read, [])
 
@@ -70,6 +72,7 @@ def marked(
     with _refusing():
         tree = _parse(sql, params)
         read = _rewrite(tree, views, schema)
+        bound(tree)
         _limit(tree, rows + 1)
         for node in [node for node in tree.walk() if _PARAMETER in node.meta]:
             node.replace(exp.Literal.string(f"{MARK}{node.meta[_PARAMETER]}"))
