@@ -23,7 +23,7 @@ class Mutant(NamedTuple):
     hangs: bool = False
 
 
-LOCAL = "tests/catalog/log/test_local.py"
+LOCAL, OBJECTS = "tests/catalog/log/test_local.py", "tests/catalog/log/test_objects.py"
 SYNCED_FIRST = f"{LOCAL}::test_nothing_is_named_or_acknowledged_before_it_is_synced"
 LOG_CUT = (
     "tests/benchmarks/faults/test_power_cut.py"
@@ -37,9 +37,16 @@ FASTER_WINS = "tests/catalog/lake/test_commit.py::test_of_two_with_one_plan_the_
 EVERY_INTERLEAVING = "tests/benchmarks/faults/test_model.py::test_every_interleaving_keeps_every_promise"
 RESTARTED = "tests/actors/sequencer/test_restarts.py::test_nothing_is_decided_with_less_memory"
 DEDUP, TIMELINE = "tests/actors/dedup/test_dedup.py", "tests/actors/dedup/test_timeline.py"
+ATTACKS = "tests/serve_apps/query/test_attacks.py"
+REFUSED, HARMLESS = f"{ATTACKS}::test_is_refused[duckdb-", f"{ATTACKS}::test_gives_nothing_away[duckdb-"
+DOOR, INFLATE = "tests/serve_apps/ingest/test_api.py", "tests/serve_apps/ingest/test_inflate.py"
+BOMB = f"{INFLATE}::test_a_bomb_is_stopped_before_it_is_made"
+TOO_MANY = "tests/serve_apps/ingest/test_framing.py::test_more_than_may_be_is_refused_as_a_whole"
+REDACT = "tests/pipelines/stages/test_redact.py"
 
 LIVE, FILES = "catalog/log/live.py", "catalog/log/files.py"
 STORE, COMMIT, UPKEEP = "catalog/lake/store.py", "catalog/lake/commit.py", "catalog/lake/upkeep.py"
+GUARD, INGEST = "serve_apps/query/guard.py", "serve_apps/ingest"
 SEQUENCER, MEMORY = "actors/sequencer/sequencer.py", "actors/dedup/dedup.py"
 
 SYNC_A_GROUP = "        os.fdatasync(self._fd)\n"
@@ -54,6 +61,30 @@ MUTANTS = (
             f"{LOCAL}::test_a_failed_sync_is_never_tried_again_on_the_same_file",
             LOG_CUT,
         ),
+    ),
+    Mutant(
+        "no tombstone",
+        "a deleted segment of an object store leaves every one of its names free",
+        (Edit("catalog/log/objects.py", "self._objects.delete(keys[:-1])", "self._objects.delete(keys)"),),
+        (
+            f"{OBJECTS}::test_a_writer_whose_segment_was_taken_over_is_told_and_begins_another[deleted]",
+            f"{OBJECTS}::test_deleting_leaves_a_tombstone_and_a_later_deletion_removes_it",
+        ),
+    ),
+    Mutant(
+        "trust for ever",
+        "a writer goes on in a segment whose tombstone may be gone",
+        (Edit("catalog/log/grown.py", "- self.opened_s >= TRUSTED_S", "- self.opened_s >= 1e12"),),
+        (
+            f"{OBJECTS}::test_after_the_tombstone_is_gone_no_writer_trusts_its_segment",
+            f"{OBJECTS}::test_between_groups_the_same_holds",
+        ),
+    ),
+    Mutant(
+        "taken is ours",
+        "a writer does not look whose group has the name it wanted",
+        (Edit("catalog/log/grown.py", "return objects.get(key) == content", "return True"),),
+        (f"{OBJECTS}::test_a_writer_whose_segment_was_taken_over_is_told_and_begins_another[sealed]",),
     ),
     Mutant(
         "no directory fsync",
@@ -221,11 +252,10 @@ MUTANTS = (
         "reload through the same connection",
         "connections are pooled, and looking again goes through the one that failed",
         (
-            Edit("catalog/sqlite.py", "create_engine(url, poolclass=NullPool)", "create_engine(url)"),
+            Edit("catalog/sql.py", "create_engine(url, poolclass=NullPool, ", "create_engine(url, "),
             Edit(
                 STORE,
-                "        self._catalog.engine.dispose()\n"
-                "        self._catalog.engine = sqlite.engine(self._uri)\n",
+                "        self._catalog.reconnect()\n",
                 "        return\n",
             ),
         ),
@@ -348,5 +378,132 @@ MUTANTS = (
         "an event between two clusters does not rebuild the days of their members",
         (Edit("pipelines/curate.py", "        if joined:\n", "        if not touched:\n"),),
         ("tests/pipelines/test_curate.py::test_a_bridge_joins_clusters_also_on_days_that_nobody_touched",),
+    ),
+    Mutant(
+        "a table that is no served view",
+        "the SQL guard lets a name through that names no view, in whatever schema",
+        (
+            Edit(
+                GUARD,
+                '        raise BadInput("no such view", hint="views: " + ", ".join(sorted(views)))\n',
+                '        return ""\n',
+            ),
+        ),
+        (
+            f"{REFUSED}SELECT * FROM structured.events]",
+            f"{REFUSED}SELECT * FROM compliance.complaints]",
+            f"{REFUSED}SELECT * FROM information_schema.tables]",
+        ),
+    ),
+    Mutant(
+        "a table function let through",
+        "functions are on the list of what a query may be made of, and may stand for a table",
+        (
+            Edit(
+                "serve_apps/query/allowed.py",
+                "NODES = STRUCTURE | FUNCTIONS\n",
+                "NODES = STRUCTURE | FUNCTIONS | {exp.Anonymous, exp.ReadParquet}\n",
+            ),
+            Edit(
+                GUARD,
+                '    _require(isinstance(table.this, exp.Identifier), "only views can be read")\n',
+                '    if not isinstance(table.this, exp.Identifier):\n        return ""\n',
+            ),
+        ),
+        (
+            f"{REFUSED}SELECT * FROM read_parquet('WAREHOUSE/**/*.parquet')]",
+            f"{REFUSED}SELECT * FROM duckdb_settings()]",
+        ),
+    ),
+    Mutant(
+        "a masked column through an alias",
+        "an analyst's views have the keys of persons, and the answer blanks columns of their names",
+        (
+            Edit("serve_apps/query/views.py", "    if column.name not in MASKED:\n", "    if True:\n"),
+            Edit(
+                "serve_apps/query/engine/child.py",
+                "    sink = pa.BufferOutputStream()\n",
+                "    for at, name in enumerate(table.schema.names):\n"
+                '        if name in ("customer_key", "account_key") and ask.role == "analyst":\n'
+                "            table = table.set_column(at, name, pa.nulls(table.num_rows, pa.string()))\n"
+                "    sink = pa.BufferOutputStream()\n",
+            ),
+        ),
+        (f"{HARMLESS}WITH x AS (SELECT customer_key AS k FROM complaints) SELECT ]",),
+    ),
+    Mutant(
+        "inflated bytes not counted",
+        "a body may inflate to any size",
+        (Edit(f"{INGEST}/inflate.py", "        size_bytes += len(piece)\n", ""),),
+        tuple(f"{BOMB}[{how}-{coding}]" for how in ("by size", "by ratio") for coding in ("gzip", "zstd")),
+    ),
+    Mutant(
+        "inflated bytes not counted, room",
+        "what a body inflates to takes no room of what all bodies may have at once",
+        (Edit(f"{INGEST}/inflate.py", "        take(len(piece))\n", ""),),
+        (f"{INFLATE}::test_what_was_packed_comes_back_and_is_counted",),
+    ),
+    Mutant(
+        "events of a batch not counted",
+        "a batch may have any number of events",
+        (
+            Edit(f"{INGEST}/framing.py", '    if body.count(b"\\n") > most:\n', "    if False:\n"),
+            Edit(f"{INGEST}/framing.py", "    if len(found) > most:\n", "    if False:\n"),
+        ),
+        tuple(
+            f"{TOO_MANY}[{batch}]"
+            for batch in ("lines", "blank lines", "array", "many commas", "lenient array")
+        ),
+    ),
+    Mutant(
+        "events of a batch not counted, quota",
+        "a batch costs its source as much as one event",
+        (
+            Edit(
+                f"{INGEST}/door.py",
+                "            self._quotas.spend(sender.key.source, len(events))\n",
+                "            self._quotas.spend(sender.key.source, 1)\n",
+            ),
+        ),
+        (f"{DOOR}::test_a_source_that_sends_too_fast_is_told_to_wait",),
+    ),
+    Mutant(
+        "a phone number left in the text",
+        "telephone numbers are found and counted, and stay where they stand",
+        (
+            Edit(
+                "pipelines/stages/redact.py",
+                "    for each in found:\n        parts +=",
+                '    for each in (one for one in found if one.kind != "phone"):\n        parts +=',
+            ),
+        ),
+        (f"{REDACT}::test_by_example", f"{REDACT}::test_no_separators_hide_a_mobile_number"),
+    ),
+    Mutant(
+        "a local time taken for UTC",
+        "an event time without offset and zone is accepted",
+        (
+            Edit(
+                "catalog/contracts/times.py",
+                '        return "event_time_naive"\n',
+                '        found = _moment(instant.replace(tzinfo=UTC) - EPOCH, timedelta(0), "")\n',
+            ),
+        ),
+        tuple(
+            f"tests/catalog/contracts/test_cases.py::test_case[{case}]"
+            for case in ("plain: no offset and no zone", "social: local time", "web_form: local time")
+        ),
+    ),
+    Mutant(
+        "another source's event is answered",
+        "a key is told the state of any event whose id it has",
+        (
+            Edit(
+                f"{INGEST}/asking.py",
+                "        if found is not None and found.source == key.source:\n",
+                "        if found is not None:\n",
+            ),
+        ),
+        (f"{DOOR}::test_only_its_own_source_is_told_of_an_event[other-pending]",),
     ),
 )

@@ -6,17 +6,25 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from catalog.clock import SystemClock
-from catalog.objects.s3 import Place
-from cluster.settings import read
-from cluster.stack import lifecycle
-from cluster.stack.stack import Stack
-from tests import bucket as servers
+if TYPE_CHECKING:
+    from catalog.objects.s3 import Place
+    from cluster.stack.stack import Stack
+
+# Their clients take a second to import, which tests that need none do not pay.
+
+
+@pytest.fixture(scope="session")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """An empty bucket of a real server."""
+    from tests import bucket as servers
+
+    with servers.started(tmp_path_factory.mktemp("objects")) as place:
+        yield place
 
 
 @pytest.fixture(scope="session")
@@ -25,21 +33,18 @@ def stack() -> Iterator[Stack]:
 
     BEEJAN_TEST_STACK names one that runs already and is left running: its lake is the tests' to empty.
     """
+    from catalog.clock import SystemClock
+    from cluster.stack import lifecycle
+    from cluster.stack.stack import Stack
+    from tests.stacks import settings_of
+
     if running := os.environ.get("BEEJAN_TEST_STACK"):
         yield Stack.open(Path(running))
         return
     folder = Path(tempfile.mkdtemp(prefix="beejan-stack-"))
-    settings = replace(read(), stack=folder)
     try:
-        lifecycle.up(settings, SystemClock())
+        lifecycle.up(settings_of(folder), SystemClock())
         yield Stack.open(folder)
     finally:
-        lifecycle.down(settings)
+        lifecycle.down(settings_of(folder))
         shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="session")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """An empty bucket of a real server."""
-    with servers.started(tmp_path_factory.mktemp("objects")) as place:
-        yield place

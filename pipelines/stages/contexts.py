@@ -15,7 +15,8 @@ BEFORE = 40
 """Characters to look at before a number."""
 
 PHONE = _before(
-    "call phone tel telephone mobile cell whatsapp line number contact reach text sms fax msisdn gsm no", 2
+    "call phone tel telephone mobile mob cell whatsapp line number contact reach text sms fax msisdn gsm no",
+    2,
 )
 ACCOUNT = _before("accounts? acct?s? acc a/c nuban iban wallet user.?id customer.?id smart.?card meter", 3)
 CARD = _before("cards? atm visa mastercard verve", 3)

@@ -226,10 +226,10 @@ def _likely(text: str, groups: list[_Group], regions: Sequence[str]) -> Verdict 
         return CARD, None
     if contexts.ACCOUNT.search(before):
         return ACCOUNT, None
-    if contexts.REFERENCE.search(before):
-        return None
     if _HOME_MOBILE.fullmatch(digits):
         return PHONE, e164(f"0{digits}", regions)
+    if contexts.REFERENCE.search(before):
+        return None
     if len(digits) <= 15 and contexts.PHONE.search(before):
         return PHONE, None
     is_dashed = len(groups) > 1 and len(digits) >= 9 and not _NOT_DASHED.search(text, start, end)

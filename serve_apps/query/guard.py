@@ -127,7 +127,9 @@ def _parse(sql: str, params: Sequence[Value]) -> exp.Select | exp.SetOperation:
             column=facts.get("col") or 0,
         ) from None
     if len(trees) != 1 or not isinstance(trees[0], STATEMENTS):
-        raise BadInput("only one SELECT can be asked", hint="remove the other statements")
+        raise BadInput(
+            "only one SELECT can be asked", hint="columns: GET /v1/dictionary, `beejan dictionary`"
+        )
     tree = trees[0]
     for nodes, _ in enumerate(tree.walk()):
         if nodes >= MAX_NODES:
@@ -175,7 +177,7 @@ def _check(node: exp.Expr) -> None:
     kind = type(node)
     if kind not in NODES:
         name = node.name if kind is exp.Anonymous and _NAME.fullmatch(node.name) else kind.__name__
-        raise BadInput("not allowed in a query", hint="GET /v1/dictionary lists the views", what=name.lower())
+        raise BadInput("not allowed in a query", hint="write it without that", what=name.lower())
     parts = PARTS.get(kind)
     for part, value in node.args.items():
         if parts is not None and value and part not in parts:

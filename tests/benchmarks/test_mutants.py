@@ -21,7 +21,9 @@ NAMES = """
     reload through the same connection; eviction while deciding; orphan sweep by age;
     segment name used again; create-then-lock; amendment after one death; verify that trusts the ledger;
     published segment that comes back; curated table built from later commits;
-    joined clusters that stay apart
+    joined clusters that stay apart; a table that is no served view; a table function let through;
+    a masked column through an alias; inflated bytes not counted; events of a batch not counted;
+    a phone number left in the text; a local time taken for UTC; another source's event is answered
 """
 ISOLATE = "tests/actors/worker/test_isolate.py"
 CHEAP = ("amendment after one death", "segment name used again")

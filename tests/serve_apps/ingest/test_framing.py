@@ -59,6 +59,7 @@ def test_what_is_no_array_is_refused_as_a_whole(body: bytes) -> None:
         (elements, b"[" + b"1," * 1_000 + b"1]"),
         (elements, b"[" + b"NaN," * 10 + b"1]"),
     ],
+    ids=("lines", "blank lines", "array", "many commas", "lenient array"),
 )
 def test_more_than_may_be_is_refused_as_a_whole(cut: "type[framing]", body: bytes) -> None:
     with pytest.raises(Refused) as error:
