@@ -17,16 +17,19 @@ from ray.exceptions import RayError
 from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
 
 from catalog.control.keys import KeyCache
+from catalog.errors import BeejanError
 from cluster import query_side
 from cluster.settings import Settings
 from cluster.wiring import bundle_in_force, open_keys, open_log, writer_config
 from serve_apps.ingest.deployment import ingest, passing
 from serve_apps.ingest.deps import Deps
 from serve_apps.query.deployment import query
+from serve_apps.query.views import views
 
 KEYS_AGE_S = 3.0
 CLOSE_S = 20.0
 LOOK_S = 0.2
+log = logging.getLogger(__name__)
 INGEST, QUERY = "ingest", "query"
 SEQUENCER = "sequencer"
 
@@ -66,6 +69,7 @@ def open_doors(settings: Settings) -> None:
         logging_config={"log_level": "WARNING", "enable_access_log": False},
     )
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    _make_views(settings)
     serve.run(query(partial(query_side.build, settings)), name=QUERY, route_prefix=None)
     taking = ingest(
         partial(build_ingest, settings),
@@ -73,6 +77,13 @@ def open_doors(settings: Settings) -> None:
         ray_actor_options={"num_cpus": 0.5},
     )
     serve.run(taking, name=INGEST, route_prefix="/")
+
+
+def _make_views(settings: Settings) -> None:
+    try:
+        query_side.make_views(settings, views().values())
+    except BeejanError as error:  # events are taken in and decided without anybody who answers SQL
+        log.warning("the views were not made: %s; `beejan views apply` makes them", error)
 
 
 def close_doors() -> None:

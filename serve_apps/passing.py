@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import asyncio
+from collections.abc import Awaitable
+from typing import NamedTuple, TypeVar
+
+from starlette.requests import Request
+
+from serve_apps.problems import Refusal, Refused
+
+T = TypeVar("T")
+NOBODY_WAITS = Refusal("nobody_waits", 499, "the caller has gone", "")
 
 
 class Asked(NamedTuple):
@@ -30,3 +39,24 @@ class Committed(NamedTuple):
     reason: str | None
     reason_field: str | None
     commit_seq: int
+
+
+async def unless_gone(request: Request, work: Awaitable[T]) -> T:
+    """What `work` gives; where the caller of a request whose body is read goes away before, it is cancelled.
+
+    Raises Refused then, with an answer that nobody reads.
+    """
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Refused(NOBODY_WAITS)
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -28,12 +29,18 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """The real servers, in a folder of their own; what a test keeps in them is its own prefix or schema."""
+    """The real servers, in a folder of their own; what a test keeps in them is its own prefix or schema.
+
+    BEEJAN_TEST_STACK names one that runs already and is left running: its lake is the tests' to empty.
+    """
     from catalog.clock import SystemClock
     from cluster.stack import lifecycle
     from cluster.stack.stack import Stack
     from tests.stacks import settings_of
 
+    if running := os.environ.get("BEEJAN_TEST_STACK"):
+        yield Stack.open(Path(running))
+        return
     folder = Path(tempfile.mkdtemp(prefix="beejan-stack-"))
     try:
         lifecycle.up(settings_of(folder), SystemClock())

@@ -33,5 +33,5 @@ class Door:
     async def find(self, event_id: str) -> Committed | None:
         """What became of an event; None while nothing is known."""
         engine = self._deps.engine
-        found = await to_thread(engine.query, FIND, [event_id], "compliance", Limits(rows=1))
+        found = await to_thread(engine.query, FIND, [event_id], "operations", Limits(rows=1))
         return next((Committed(**row) for row in found.table.to_pylist()), None)

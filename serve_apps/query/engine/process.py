@@ -8,7 +8,6 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import msgspec
 
@@ -23,7 +22,7 @@ CHUNK_BYTES = 1 << 20
 class Process:
     """A child that has been set up, or will be by its first answer. Used by one thread at a time."""
 
-    def __init__(self, setup: Setup, clock: Clock) -> None:
+    def __init__(self, module: str, setup: Setup, clock: Clock) -> None:
         """Raises Unavailable when the system makes no process."""
         self._clock = clock
         self.shown: dict[str, str] = {}
@@ -32,7 +31,7 @@ class Process:
         self._ready = False
         try:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "serve_apps.query.engine.child"],
+                [sys.executable, "-m", module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -355,7 +355,7 @@ SELECT regexp_like(redacted_text, redacted_text) FROM complaints
 -- a pattern must be a short text
 SELECT regexp_like('x', 'x' || redacted_text) FROM complaints
 
--- failed on a value
+-- bounded
 SELECT regexp_like(redacted_text, '((((a{1,900}){1,900}){1,900}){1,900})') FROM complaints
 
 -- bounded
@@ -430,5 +430,5 @@ SELECT count(*) FROM events CROSS JOIN UNNEST(split(redacted_text, 'e')) AS t0(x
 -- failed on a value
 SELECT t.x FROM events CROSS JOIN UNNEST(CAST(json_parse(redacted_text) AS array(json))) AS t(x)
 
--- failed on a value
+-- the query
 SELECT 99999999999999999999999999999999999999 * 99999999999999999999999999999999999999

@@ -13,7 +13,7 @@ from catalog.lake.store import local
 from catalog.tables import EVENTS
 from serve_apps.query.api import ROUTES, Deps, create_api
 from serve_apps.query.cursor import Cursor, digest, encode
-from serve_apps.query.engine.port import Answer, Limits, QueryEngine, Role, Value
+from serve_apps.query.engine.port import Answer, Gone, Limits, QueryEngine, Role, Value, never
 from tests.serve_apps.client import Client
 from tests.serve_apps.query.engine.engines import duckdb
 from tests.serve_apps.query.lakes import commit, complaint, derive, event
@@ -45,7 +45,9 @@ class Canned:
         self._answer = answer
         self.asked: list[tuple[str, Sequence[Value]]] = []
 
-    def query(self, sql: str, params: Sequence[Value], role: Role, limits: Limits) -> Answer:
+    def query(
+        self, sql: str, params: Sequence[Value], role: Role, limits: Limits, gone: Gone = never
+    ) -> Answer:
         self.asked.append((sql, params))
         if isinstance(self._answer, Exception):
             raise self._answer
@@ -106,7 +108,7 @@ def test_a_parameter_that_means_nothing_is_a_problem(engine: QueryEngine, path: 
 def test_pages_hold_every_complaint_once_while_more_are_committed(tmp_path: Path) -> None:
     lake = Lake(local(tmp_path))
     derive(lake, [complaint(n // 2, 1, event_id=ID(n)) for n in range(7)], source_seq=1)
-    engine = duckdb(tmp_path)
+    engine = duckdb(local(tmp_path))
     door, seen, path = client(engine), [], "/v1/complaints?limit=2&l1=network"
     while path:
         answer = door.get(path)
@@ -245,7 +247,7 @@ def test_arrow_is_the_table_itself(engine: QueryEngine) -> None:
 
 def test_the_dictionary_lists_what_can_be_asked(engine: QueryEngine) -> None:
     views = {each["name"]: each for each in client(engine).get("/v1/dictionary").json()["views"]}
-    assert set(views) == {"events", "complaints", "clusters", "quarantine", "kpi_daily", "ledger"}
+    assert set(views) == {"events", "complaints", "clusters", "quarantine", "kpi_daily", "ledger", "as_of"}
     masked = {each["name"] for each in views["complaints"]["columns"] if each["is_masked"]}
     assert masked == {"customer_key", "account_key"}
 
@@ -264,7 +266,7 @@ def test_describes_itself() -> None:
 
 def test_events_of_a_lake_that_grows_are_there_at_once(tmp_path: Path) -> None:
     lake = Lake(local(tmp_path))
-    engine = duckdb(tmp_path)
+    engine = duckdb(local(tmp_path))
     assert client(engine).get(f"/v1/complaints/{ID(1)}").status_code == 404
     commit(lake, EVENTS, [event(1)])
     assert client(engine).get(f"/v1/complaints/{ID(1)}").status_code == 200

@@ -25,9 +25,11 @@ SLOW = "SELECT count(*) FROM " + ", ".join(f"events AS e{n}" for n in range(9))
 WITHOUT_GUARD = """
 import json, sys
 from serve_apps.query.engine.child import prepare
+from serve_apps.query.engine.loop import confine
 from serve_apps.query.engine.wire import Setup
 
 connection = prepare(Setup(sys.argv[1], 64 << 20, []))
+confine(64 << 20)
 said = []
 for statement in json.load(sys.stdin):
     try:
@@ -69,7 +71,7 @@ def test_without_the_guard_the_process_is_still_locked(tmp_path: Path) -> None:
 
 @pytest.fixture
 def one(tmp_path: Path) -> Iterator[DuckDb]:
-    small(tmp_path).close()
+    small(local(tmp_path)).close()
     engine = DuckDb(Lake(local(tmp_path)), SystemClock(), memory_bytes=64 << 20, processes=1, wait_s=0.1)
     yield engine
     engine.close()
@@ -78,7 +80,7 @@ def one(tmp_path: Path) -> Iterator[DuckDb]:
 def test_one_more_than_can_be_answered_is_told_so(one: DuckDb) -> None:
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(one.query, SLOW, (), "analyst", Limits(seconds=3))
-        while one._free.qsize():
+        while one._pool._free.qsize():
             pass
         with pytest.raises(Busy):
             one.query("SELECT 1", (), "analyst", Limits())
@@ -89,7 +91,7 @@ def test_one_more_than_can_be_answered_is_told_so(one: DuckDb) -> None:
 def test_a_process_that_died_is_replaced(one: DuckDb) -> None:
     for _ in range(2):
         assert one.query("SELECT count(*) AS n FROM events", (), "analyst", Limits()).table.num_rows == 1
-        child = one._free.queue[0]._child
+        child = one._pool._free.queue[0]._child
         child.kill()
         child.wait()
 
