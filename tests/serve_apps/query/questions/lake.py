@@ -144,7 +144,7 @@ def _passed_on(sent: list[Sent]) -> Iterator[Sent]:
         spelled = to_datetime(sent_us - 5_000_000).strftime("%a %b %d %H:%M:%S +0000 %Y")
         own = {"id_str": str(int(post["id_str"]) + number), "created_at": spelled}
         own["full_text"] = f"RT {post['full_text']}" if number % 2 else post["full_text"]
-        who = post["user"] | {"id_str": str(number)}
+        who = post["user"] | {"screen_name": f"reader_{number}"}
         yield first._replace(payload=msgspec.json.encode(post | own | {"user": who}), sent_us=sent_us)
 
 
