@@ -34,6 +34,7 @@ from catalog.clock import SystemClock
 from catalog.control.plans import Plan
 from catalog.envelope import Envelope, Located
 from catalog.log.frames import Codec, encode_body, encode_header
+from catalog.objects.folder import Folder
 from catalog.raw import Entry, from_line, to_line
 from cluster import plain
 from cluster.checks import ledger_home, verify_home
@@ -142,7 +143,7 @@ def kernels(given: list[bytes], folder: Path) -> dict[str, float]:
 
 def spent_on_text(folder: Path, decoded: list[Decoded], spent: dict[str, float]) -> list[list[str | None]]:
     """Time the stages that read the text; the redacted texts."""
-    key = load_or_create(folder / "keys")
+    key = load_or_create(Folder(folder / "keys"))
     bundle = default(key.key_id)
     redactor, classifier, gazetteer = Redactor(bundle, key), Classifier(bundle), Gazetteer(bundle)
     clean: list[list[str | None]] = []

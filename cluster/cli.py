@@ -22,6 +22,7 @@ from catalog.log.port import Writer
 from cluster import doors_cli
 from cluster.console import FINDING, NOT_DURABLE, STOPPED, USAGE, AsJson, configured, show, table
 from cluster.settings import Settings
+from cluster.stack.cli import stack_app
 from cluster.stop import Stop
 
 APPEND_BYTES = 1 << 20
@@ -30,6 +31,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 log_app = typer.Typer(no_args_is_help=True, help="The log.")
 app.add_typer(log_app, name="log")
 app.add_typer(doors_cli.keys_app, name="keys")
+app.add_typer(stack_app, name="stack")
 for command in (doors_cli.up, doors_cli.down, doors_cli.query, doors_cli.decide, doors_cli.demo):
     app.command()(command)
 

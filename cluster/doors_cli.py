@@ -41,6 +41,8 @@ class RoleName(StrEnum):
 
     INGEST = "ingest"
     ANALYST = "analyst"
+    OPERATIONS = "operations"
+    FINANCE = "finance"
     COMPLIANCE = "compliance"
 
 

@@ -28,6 +28,7 @@ from catalog.history import History
 from catalog.lake import read
 from catalog.lake.commit import Lake
 from catalog.log.local import LocalLog, WriterConfig
+from catalog.objects.folder import Folder
 from catalog.raw import Raw
 from catalog.tables import EVENTS
 from cluster.home import Home
@@ -57,7 +58,7 @@ def open_stores(settings: Settings) -> Stores:
     home, clock = Home(settings.home), SystemClock()
     home.make()
     plans = PlanStore(open_control(sqlite_url(home.control)))
-    return Stores(home, clock, LocalLog(home.log, clock), Raw(home.raw), plans)
+    return Stores(home, clock, LocalLog(home.log, clock), Raw(Folder(home.raw)), plans)
 
 
 def open_log(settings: Settings) -> tuple[LocalLog, Clock]:
@@ -77,7 +78,7 @@ def open_keys(settings: Settings) -> Keys:
 def open_history(settings: Settings) -> History:
     """Where a flow worker reads its frames."""
     home = Home(settings.home)
-    return History(LocalLog(home.log, SystemClock()), Raw(home.raw))
+    return History(LocalLog(home.log, SystemClock()), Raw(Folder(home.raw)))
 
 
 def writer_config(settings: Settings) -> WriterConfig:
@@ -102,7 +103,7 @@ def _pure(home: Path, bundle: str, *batch: Any) -> pa.Table:
 def stages(home: Path, bundle: str) -> flow.Stages:
     """The pure stages under a bundle of this home; rules and places are compiled once a process."""
     folders = Home(home)
-    found, key = Bundles(folders.bundles).get(bundle), load_or_create(folders.keys)
+    found, key = Bundles(Folder(folders.bundles)).get(bundle), load_or_create(Folder(folders.keys))
     if key.key_id != found.key_id:
         raise Stopped(
             "the pseudonym key is not the one that the plans were decided with",
@@ -116,7 +117,7 @@ def bundle_in_force(settings: Settings) -> str:
     """The hash of the bundle for new plans and envelopes, which is stored by then."""
     home = Home(settings.home)
     home.make()
-    return Bundles(home.bundles).put(default(load_or_create(home.keys).key_id))
+    return Bundles(Folder(home.bundles)).put(default(load_or_create(Folder(home.keys)).key_id))
 
 
 def dedup_config(settings: Settings) -> DedupConfig:

@@ -16,6 +16,7 @@ from catalog.clock import SystemClock
 from catalog.envelope import Located, Unreadable
 from catalog.history import History
 from catalog.log.local import LocalLog
+from catalog.objects.folder import Folder
 from catalog.raw import Raw
 from cluster import wiring
 from cluster.home import Home
@@ -33,7 +34,7 @@ def worker(settings: Settings) -> WorkerConfig:
 def history(root: Path) -> History:
     """Where the frames are."""
     home = Home(root)
-    return History(LocalLog(home.log, SystemClock()), Raw(home.raw))
+    return History(LocalLog(home.log, SystemClock()), Raw(Folder(home.raw)))
 
 
 def stages(

@@ -22,8 +22,8 @@ from catalog.clock import Clock
 from catalog.control import schema
 from catalog.errors import BadInput, BeejanError
 
-Role = Literal["ingest", "analyst", "compliance"]
-AskingRole = Literal["analyst", "compliance"]
+Role = Literal["ingest", "analyst", "operations", "finance", "compliance"]
+AskingRole = Literal["analyst", "operations", "finance", "compliance"]
 ROLES: tuple[Role, ...] = get_args(Role)
 SOURCE_LENGTH = 200
 _CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}")

@@ -18,7 +18,7 @@ from serve_apps.ingest.body import read_body
 from serve_apps.ingest.deps import Deps
 from serve_apps.ingest.door import Door
 from serve_apps.ingest.refusals import refused
-from serve_apps.passing import Asked
+from serve_apps.passing import Asked, unless_gone
 
 _EVENT_ID = re.compile(r"[0-9a-f]{32}")
 _OF_ONE_CONNECTION = frozenset(
@@ -67,7 +67,7 @@ class Asking:
             target = quote(request.scope["path"]) + (f"?{query_string}" if query_string else "")
             asked = Asked(request.method, target, headers, body)
             async with self._bounded():
-                answered = await self._deps.query(asked)
+                answered = await unless_gone(request, self._deps.query(asked))
         response = Response(answered.body, answered.status)
         for name, value in answered.headers:
             if name.lower() not in _OF_ONE_CONNECTION:

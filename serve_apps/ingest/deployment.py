@@ -64,7 +64,12 @@ def passing(deployment: str, app: str) -> Callable[[Asked], Awaitable[Answered]]
         try:
             if handle is None:  # asks Serve, beside the event loop
                 handle = await asyncio.to_thread(serve.get_deployment_handle, deployment, app)
-            answered: Answered = await handle.answer.remote(asked)
+            asking = handle.answer.remote(asked)
+            try:
+                answered: Answered = await asking
+            except asyncio.CancelledError:  # nobody waits any more: the replica need not go on
+                asking.cancel()
+                raise
         except (KeyError, RayError, RayServeException) as error:  # KeyError: no such deployment (yet)
             kind = type(error).__name__
             raise Unavailable("the query side does not answer", hint="is it running?", kind=kind) from None

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+import threading
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any, NamedTuple, Protocol
 
 import msgspec
+from anyio import to_thread
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 
 from catalog.errors import BeejanError, Permanent, Transient
+from serve_apps.passing import unless_gone
 from serve_apps.problems import install, problem
 from serve_apps.query import asked, cursor
 from serve_apps.query.answers import AS_OF, respond, rows
@@ -17,6 +21,7 @@ from serve_apps.query.dictionary import dictionary
 from serve_apps.query.engine.port import Answer, Limits, QueryEngine, Role, Value
 from serve_apps.query.explain import explain
 from serve_apps.query.refusals import refused
+from serve_apps.query.roles import grants
 
 MAX_BODY_BYTES = 256 << 10
 
@@ -60,70 +65,92 @@ def create_api(deps: Deps) -> FastAPI:
     return app
 
 
-def asker(request: Request) -> tuple[Deps, Role]:
-    """What the door holds, and the caller's role. Raises Refused (401)."""
+class Asker(NamedTuple):
+    """Who asks, as whom, and of which engine."""
+
+    request: Request
+    deps: Deps
+    role: Role
+
+    async def ask(self, query: asked.Query, limit: int) -> Answer:
+        """The engine's answer. Raises what it raises; ends the query where the caller goes away."""
+        left = threading.Event()
+        ask = partial(self.deps.engine.query, gone=left.is_set)
+        arguments = (query.sql, query.params, self.role, Limits(rows=limit))
+        try:
+            working = to_thread.run_sync(ask, *arguments, abandon_on_cancel=True)
+            return await unless_gone(self.request, working)
+        finally:
+            left.set()
+
+
+def asker(request: Request) -> Asker:
+    """Whoever holds a key that may ask. Raises Refused (401)."""
     deps: Deps = request.app.state.deps
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     role = deps.keys.role_of(token.strip()) if scheme.lower() == "bearer" else None
     if role is None:
         raise refused("no_key")
-    return deps, role
+    return Asker(request, deps, role)
 
 
-Asker = Annotated[tuple[Deps, Role], Depends(asker)]
+Who = Annotated[Asker, Depends(asker)]
 Accept = Annotated[str, Header()]
 
 
-def complaints(who: Asker, given: Annotated[asked.Complaints, Query()], accept: Accept = "*/*") -> Response:
+async def complaints(
+    who: Who, given: Annotated[asked.Complaints, Query()], accept: Accept = "*/*"
+) -> Response:
     """Complaints, newest first, page by page: `next` goes into `cursor`."""
     filters = cursor.digest(given.filters())
     after = None if given.cursor is None else cursor.decode(given.cursor, filters)
-    answer = _ask(who, given.query(after), given.limit)
+    answer = await who.ask(given.query(after), given.limit)
     if after is not None:
         answer = answer._replace(as_of_seq=min(answer.as_of_seq, after.as_of_seq))
     if not answer.truncated:
-        return respond(answer, accept)
+        return await _written(answer, accept)
     last = answer.table.slice(answer.table.num_rows - 1).to_pylist()[0]
-    return respond(answer, accept, cursor.encode(given.cursor_after(last, answer.as_of_seq, filters)))
+    return await _written(answer, accept, cursor.encode(given.cursor_after(last, answer.as_of_seq, filters)))
 
 
-def complaint(who: Asker, event_id: str, original: bool = False) -> Response:
+async def complaint(who: Who, event_id: str, original: bool = False) -> Response:
     """One event, whatever became of it, and its decision in words; `original` for compliance only."""
-    if original and who[1] != "compliance":
+    if original and not grants()[who.role].originals:
         raise refused("role_forbidden")
-    answer = _ask(who, asked.Query(asked.EVENT, [event_id]), 1)
+    answer = await who.ask(asked.Query(asked.EVENT, [event_id]), 1)
     if not answer.table.num_rows:
         raise refused("not_committed", f"none up to commit {answer.as_of_seq}")
     event = rows(answer.table)[0]
     cluster, seq = None, answer.as_of_seq
     if event["resolved_cluster"]:
-        found = _ask(who, asked.Query(asked.CLUSTER, [event["resolved_cluster"]]), 1)
+        found = await who.ask(asked.Query(asked.CLUSTER, [event["resolved_cluster"]]), 1)
         cluster, seq = next(iter(rows(found.table)), None), min(seq, found.as_of_seq)
     body = {"as_of_seq": seq, "event": event, "explanation": explain(event, cluster), "cluster": cluster}
     if original:
-        body |= _original(who[0].original(event["segment"], event["segment_offset"]))
+        where = (event["segment"], event["segment_offset"])
+        body |= _original(await to_thread.run_sync(who.deps.original, *where))
     headers = {AS_OF: str(seq), "Cache-Control": "no-store"}
     return Response(msgspec.json.encode(body), headers=headers, media_type="application/json")
 
 
-def clusters(who: Asker, given: Annotated[asked.Clusters, Query()], accept: Accept = "*/*") -> Response:
+async def clusters(who: Who, given: Annotated[asked.Clusters, Query()], accept: Accept = "*/*") -> Response:
     """Complaints that belong together, the largest clusters first."""
-    return respond(_ask(who, given.query(), given.limit), accept)
+    return await _written(await who.ask(given.query(), given.limit), accept)
 
 
-def kpis(who: Asker, given: Annotated[asked.Kpis, Query()], accept: Accept = "*/*") -> Response:
+async def kpis(who: Who, given: Annotated[asked.Kpis, Query()], accept: Accept = "*/*") -> Response:
     """Complaints by day, channel, region and category."""
-    return respond(_ask(who, given.query(), given.limit), accept)
+    return await _written(await who.ask(given.query(), given.limit), accept)
 
 
-def ledger(who: Asker, accept: Accept = "*/*") -> Response:
+async def ledger(who: Who, accept: Accept = "*/*") -> Response:
     """What became of everything received, by channel."""
-    return respond(_ask(who, asked.LEDGER, asked.MOST_ROWS), accept)
+    return await _written(await who.ask(asked.LEDGER, asked.MOST_ROWS), accept)
 
 
-def words(who: Asker) -> Response:
+async def words(who: Who) -> Response:
     """The data dictionary: views, columns, reasons."""
-    return Response(msgspec.json.encode(dictionary(who[1])), media_type="application/json")
+    return Response(msgspec.json.encode(dictionary(who.role)), media_type="application/json")
 
 
 async def sql_body(request: Request) -> Sql:
@@ -139,12 +166,12 @@ async def sql_body(request: Request) -> Sql:
         raise refused("bad_request", "the body is no query") from None
 
 
-def sql(who: Asker, body: Annotated[Sql, Depends(sql_body)], accept: Accept = "*/*") -> Response:
+async def sql(who: Who, body: Annotated[Sql, Depends(sql_body)], accept: Accept = "*/*") -> Response:
     """One SELECT in Trino's dialect over the served views; `?` stand for the parameters."""
-    return respond(_ask(who, asked.Query(body.sql, body.parameters), body.limit), accept)
+    return await _written(await who.ask(asked.Query(body.sql, body.parameters), body.limit), accept)
 
 
-ROUTES: dict[str, Callable[..., Response]] = {
+ROUTES: dict[str, Callable[..., Awaitable[Response]]] = {
     "/v1/complaints": complaints,
     "/v1/complaints/{event_id}": complaint,
     "/v1/clusters": clusters,
@@ -154,9 +181,8 @@ ROUTES: dict[str, Callable[..., Response]] = {
 }
 
 
-def _ask(who: tuple[Deps, Role], query: asked.Query, limit: int) -> Answer:
-    deps, role = who
-    return deps.engine.query(query.sql, query.params, role, Limits(rows=limit))
+async def _written(answer: Answer, accept: str, more: str | None = None) -> Response:
+    return await to_thread.run_sync(respond, answer, accept, more)
 
 
 def _original(payload: bytes) -> dict[str, str]:

@@ -34,7 +34,7 @@ class Door:
     async def find(self, event_id: str) -> dict[str, Any] | None:
         """What became of an event: source, disposition, reason, commit_seq; None while nothing is known."""
         engine = self._deps.engine
-        found = await to_thread(engine.query, FIND, [event_id], "compliance", Limits(rows=1))
+        found = await to_thread(engine.query, FIND, [event_id], "operations", Limits(rows=1))
         rows: list[dict[str, Any]] = found.table.to_pylist()
         return rows[0] if rows else None
 

@@ -27,8 +27,8 @@ def _arrival(event: Row) -> Iterator[str]:
         zone = f" in {event['zone']}" if event["zone"] else ""
         local = f", {event['local_date']}{zone}" if event["local_date"] else ""
         yield f"It happened at {event['event_time']:%F %T} UTC{local}."
-    if event["pii"]:
-        yield f"Identifiers were taken out of the text: {_counted(event['pii'])}."
+    if pii := event.get("pii"):  # not there for every role, nor is the evidence
+        yield f"Identifiers were taken out of the text: {_counted(pii)}."
 
 
 def _disposition(event: Row) -> Iterator[str]:
@@ -49,9 +49,9 @@ def _category(event: Row) -> Iterator[str]:
         return
     if event["is_complaint"] is False:
         yield "It does not read like a complaint."
-    rules = sorted({str(found["rule"]) for found in _decoded(event["evidence"], list[dict[str, Any]])})
+    rules = sorted({str(each["rule"]) for each in _decoded(event.get("evidence"), list[dict[str, Any]])})
     sure = "" if event["confidence"] is None else f" with confidence {event['confidence']:.2f}"
-    by = f", by the rules {', '.join(rules)}" if rules else ", as no rule matched"
+    by = f", by the rules {', '.join(rules)}" if rules else ", as no rule matched" * ("evidence" in event)
     yield f"Its category is {event['l1']} / {event['l2']}{sure}{by}."
     if event["secondary_l2"]:
         yield f"It is also about {', '.join(event['secondary_l2'])}."

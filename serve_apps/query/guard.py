@@ -8,7 +8,8 @@ to take long, so this runs where time and memory are limited.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from math import isfinite
 from typing import NamedTuple
@@ -30,6 +31,8 @@ MAX_PATTERN = 200
 MARK = "\0"
 """What no text from a caller may hold: it marks the place of a parameter."""
 
+_MARKED = re.compile(f"'{MARK}([0-9]+)'")
+_PARAMETER = "parameter"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _LABEL = re.compile(r"[^\W\d][\w .,:%()+-]{0,62}")
 _WORD = re.compile(r"[A-Za-z0-9_ ]*")
@@ -42,6 +45,8 @@ class Guarded(NamedTuple):
 
     sql: str
     views: frozenset[str]
+    params: list[Value]
+    """For the question marks in `sql`, in order."""
 
 
 def guard(
@@ -51,16 +56,40 @@ def guard(
 
     Raises BadInput for anything else than one allowed SELECT, without quoting values.
     """
-    try:
+    with _refusing():
         tree = _parse(sql, params)
         read = _rewrite(tree, views, schema)
         _limit(tree, rows + 1)
-        text = tree.sql(dialect, identify=True, comments=False, unsupported_level=sqlglot.ErrorLevel.RAISE)
+        return Guarded(_written(tree, dialect), read, [])
+
+
+def marked(
+    sql: str, params: Sequence[Value], views: Collection[str], schema: str, rows: int, dialect: str
+) -> Guarded:
+    """As `guard`, for an engine that takes parameters: no value of `params` is in the text."""
+    with _refusing():
+        tree = _parse(sql, params)
+        read = _rewrite(tree, views, schema)
+        _limit(tree, rows + 1)
+        for node in [node for node in tree.walk() if _PARAMETER in node.meta]:
+            node.replace(exp.Literal.string(f"{MARK}{node.meta[_PARAMETER]}"))
+        # The text need not keep the order of the tree. Nothing else in it can hold the mark.
+        parts = _MARKED.split(_written(tree, dialect))
+    return Guarded("?".join(parts[::2]), read, [params[int(number)] for number in parts[1::2]])
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
     except RecursionError:
         raise BadInput("the query is nested too deeply") from None
     except (SqlglotError, ValueError):
         raise BadInput("a part of the query has no equal in the engine", hint="write it otherwise") from None
-    return Guarded(text, read)
+
+
+def _written(tree: exp.Expr, dialect: str) -> str:
+    return tree.sql(dialect, identify=True, comments=False, unsupported_level=sqlglot.ErrorLevel.RAISE)
 
 
 def _rewrite(tree: exp.Expr, views: Collection[str], schema: str) -> frozenset[str]:
@@ -124,15 +153,18 @@ def _marked(tokens: Sequence[Token]) -> list[Token]:
 
 
 def _bind(tree: exp.Expr, params: Sequence[Value]) -> None:
-    """Write the parameters in as literals, where their marks are."""
+    """Write the parameters in as literals, where their marks are; each knows its number."""
     marks = [each for each in tree.find_all(exp.Literal) if each.name.startswith(MARK)]
     if sorted(mark.name for mark in marks) != sorted(f"{MARK}{n}" for n in range(len(params))):
         raise BadInput("parameters and question marks differ", marks=len(marks), parameters=len(params))
     for mark in marks:
-        value = params[int(mark.name[1:])]
+        number = int(mark.name[1:])
+        value = params[number]
         _require(not (isinstance(value, str) and MARK in value), "a parameter holds a null character")
         _require(not isinstance(value, float) or isfinite(value), "a parameter is not a finite number")
-        mark.replace(exp.convert(value))
+        written = exp.convert(value)
+        written.meta[_PARAMETER] = number
+        mark.replace(written)
 
 
 def _check(node: exp.Expr) -> None:

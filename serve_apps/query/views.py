@@ -1,7 +1,8 @@
 """The served views: what may be asked about, column by column, written once in Trino's dialect.
 
-`views/<name>.sql` is the view: its first line says what it is, and every column is a cast with a name, so
-that the file is the contract. An analyst's views are the same with the keys of persons left empty.
+`views/<name>/<version>.sql` is one version of a view. Its head says what the view is, who owns it and which
+columns are never null; every column is a cast with a name, so that the file is the contract. A version that
+was served is not edited: a change is a new file, and the newest is in force.
 """
 
 from __future__ import annotations
@@ -14,11 +15,8 @@ import pyarrow as pa
 import sqlglot
 from sqlglot import exp
 
+from catalog.errors import BadInput
 from catalog.tables import TABLES
-from serve_apps.query.engine.port import ROLES, Role
-
-MASKED = frozenset(("customer_key", "account_key"))
-"""Columns that are null to an analyst."""
 
 _MEANINGS = {
     "redacted_text": "the text, its identifiers replaced by what kind they were",
@@ -33,6 +31,8 @@ _MEANINGS = {
     "clusters": "different grievances among them: members of one cluster count once",
     "quarantined": "events held back",
     "is_provisional": "more may come: it is the newest day received, or the one before",
+    "table_name": "name of the table",
+    "as_of_seq": "every plan up to this one is in what the row was read from",
 }
 
 
@@ -42,12 +42,15 @@ class ViewColumn(NamedTuple):
     name: str
     type: str
     meaning: str
+    is_nullable: bool
 
 
 class View(NamedTuple):
-    """A view: `sql` in Trino's dialect, over the lake's `tables`."""
+    """One version of a view: `sql` in Trino's dialect, over the lake's `tables`."""
 
     name: str
+    version: int
+    owner: str
     meaning: str
     sql: str
     columns: tuple[ViewColumn, ...]
@@ -55,32 +58,34 @@ class View(NamedTuple):
 
 
 @cache
+def versions() -> dict[str, dict[int, View]]:
+    """Every version of every served view, by name and number, both in order."""
+    found: dict[str, dict[int, View]] = {}
+    for folder in (resources.files(__package__) / "views").iterdir():
+        if folder.is_dir():
+            read = [_view(folder.name, each.read_text("utf-8")) for each in folder.iterdir()]
+            found[folder.name] = {view.version: view for view in sorted(read, key=lambda view: view.version)}
+    return dict(sorted(found.items()))
+
+
+@cache
 def views() -> dict[str, View]:
-    """Every served view by name, in the order of their names."""
-    folder = resources.files(__package__) / "views"
-    files = sorted((each for each in folder.iterdir() if each.name.endswith(".sql")), key=lambda f: f.name)
-    return {name: _view(name, f.read_text("utf-8")) for f in files for name in [f.name.removesuffix(".sql")]}
+    """The version in force of every served view, in the order of their names."""
+    return {name: each[max(each)] for name, each in versions().items()}
 
 
-def statements(dialect: str) -> list[str]:
-    """What makes the views of every role, given that an engine has the lake's tables: a schema for each."""
-    made = [f"CREATE SCHEMA {role}" for role in ROLES]
-    for view in views().values():
-        query = sqlglot.transpile(view.sql, "trino", dialect, comments=False)[0]
-        made.append(f"CREATE VIEW compliance.{view.name} AS {query}")
-        shown = ", ".join(_shown(column, dialect) for column in view.columns)
-        made.append(f"CREATE VIEW analyst.{view.name} AS SELECT {shown} FROM compliance.{view.name}")
-    return made
+def version(name: str, number: int) -> View:
+    """One version of a view. Raises BadInput where there is none."""
+    try:
+        return versions()[name][number]
+    except KeyError:
+        known = ", ".join(f"{each}/{number}" for each, made in versions().items() for number in made)
+        raise BadInput("no such version of a view", hint="one of " + known) from None
 
 
 def sources(names: frozenset[str]) -> frozenset[str]:
     """The lake's tables that these views read."""
     return frozenset(table for name in names for table in views()[name].tables)
-
-
-def hidden(role: Role) -> frozenset[str]:
-    """The columns that this role finds empty."""
-    return MASKED if role == "analyst" else frozenset()
 
 
 def type_name(kind: pa.DataType) -> str:
@@ -96,23 +101,25 @@ def type_name(kind: pa.DataType) -> str:
     return names.get(str(kind), str(kind))
 
 
-def _shown(column: ViewColumn, dialect: str) -> str:
-    if column.name not in MASKED:
-        return column.name
-    kind = exp.DataType.build(column.type, dialect="trino").sql(dialect)
-    return f"CAST(NULL AS {kind}) AS {column.name}"
-
-
 def _view(name: str, text: str) -> View:
-    meaning, _, sql = text.partition("\n")
+    lines = text.splitlines()
+    head = [line.removeprefix("-- ") for line in lines if line.startswith("-- ")]
+    said = dict(line.split(": ", 1) for line in head[1:])
+    sql = "\n".join(lines[len(head) :])
     tree = sqlglot.parse_one(sql, read="trino")
     assert isinstance(tree, exp.Select)
-    tables = frozenset(f"{table.db}.{table.name}" for table in tree.find_all(exp.Table))
+    tables = frozenset(f"{table.db}.{table.name.partition('$')[0]}" for table in tree.find_all(exp.Table))
+    never_null = said["never null"].split(", ")
     columns = tuple(
-        ViewColumn(each.alias, each.this.to.sql("trino").lower(), _meaning(each.alias, tables))
+        ViewColumn(
+            each.alias,
+            each.this.to.sql("trino").lower(),
+            _meaning(each.alias, tables),
+            each.alias not in never_null,
+        )
         for each in tree.expressions
     )
-    return View(name, meaning.removeprefix("-- "), sql.strip(), columns, tables)
+    return View(name, int(said["version"]), said["owner"], head[0], sql, columns, tables)
 
 
 def _meaning(column: str, tables: frozenset[str]) -> str:

@@ -1,4 +1,4 @@
-"""The process that runs queries: it may read one folder, write nothing, and grow only so far.
+"""The process that runs queries by DuckDB: it may read one folder, write nothing, and grow only so far.
 
 It holds no connection, no lock and no environment of the product, and prints nothing. The door ends it
 when a query takes too long, so nothing here needs to be undone.
@@ -6,38 +6,20 @@ when a query takes too long, so nothing here needs to be undone.
 
 from __future__ import annotations
 
-import resource
-import signal
 import sys
-from pathlib import Path
-from typing import BinaryIO
+from functools import partial
 
 import duckdb
-import msgspec
 import pyarrow as pa
 
 from catalog.errors import BadInput, BeejanError, TooLarge
-from serve_apps.query.engine.wire import Ask, Setup, Told, read, write
+from serve_apps.query.engine.base import DIALECT
+from serve_apps.query.engine.loop import work
+from serve_apps.query.engine.wire import Ask, Setup, Told, failed
 from serve_apps.query.guard import Guarded, guard
-from serve_apps.query.views import views
+from serve_apps.query.roles import grants
 
-DIALECT = "duckdb"
 BATCH_ROWS = 2_048
-SLACK_BYTES = 512 << 20
-"""Of address space beside the engine's own memory: threads' stacks, and what reading Parquet maps."""
-
-
-def main(asked: BinaryIO, told: BinaryIO) -> None:
-    """Set up, then answer until the pipe ends."""
-    connection = prepare(msgspec.msgpack.decode(read(asked), type=Setup))
-    write(told, Told())
-    decoder = msgspec.msgpack.Decoder(Ask)
-    while frame := read(asked):
-        ask = decoder.decode(frame)
-        # Ends this process even where the door, which should have ended it, is gone.
-        signal.alarm(int(ask.seconds) + 5)
-        write(told, answer(connection, ask))
-        signal.alarm(0)
 
 
 def prepare(setup: Setup) -> duckdb.DuckDBPyConnection:
@@ -59,7 +41,6 @@ def prepare(setup: Setup) -> duckdb.DuckDBPyConnection:
     connection.execute("SET allowed_directories = [?]", [setup.readable])
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-    _confine(setup.memory_bytes)
     return connection
 
 
@@ -68,14 +49,14 @@ def answer(connection: duckdb.DuckDBPyConnection, ask: Ask) -> Told:
     for statement in ask.statements:
         connection.execute(statement)
     try:
-        allowed = guard(ask.sql, ask.params, views(), ask.role, ask.rows, DIALECT)
+        allowed = guard(ask.sql, ask.params, grants()[ask.role].views, ask.role, ask.rows, DIALECT)
         return _run(connection, allowed, ask)
     except BeejanError as error:
-        return _failed(error)
+        return failed(error)
     except (MemoryError, pa.ArrowMemoryError, duckdb.OutOfMemoryException):
-        return _failed(TooLarge("the query needs more memory than it may", hint="read fewer rows at once"))
+        return failed(TooLarge("the query needs more memory than it may", hint="read fewer rows at once"))
     except duckdb.Error as error:
-        return _failed(_wrong(error))
+        return failed(_wrong(error))
 
 
 def _run(connection: duckdb.DuckDBPyConnection, allowed: Guarded, ask: Ask) -> Told:
@@ -118,18 +99,5 @@ def _wrong(error: duckdb.Error) -> BeejanError:
     )
 
 
-def _failed(error: BeejanError) -> Told:
-    return Told(error=error.code, message=error.message, hint=error.hint, fields=error.fields)
-
-
-def _confine(memory_bytes: int) -> None:
-    """No file may be written and no core dumped; memory ends somewhere above the engine's own limit."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    most = pages * resource.getpagesize() + 2 * memory_bytes + SLACK_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
 if __name__ == "__main__":
-    main(sys.stdin.buffer, sys.stdout.buffer)
+    work(sys.stdin.buffer, sys.stdout.buffer, lambda setup: partial(answer, prepare(setup)))

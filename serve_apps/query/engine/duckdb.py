@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from queue import Empty, LifoQueue
 from threading import Lock
 
 import pyarrow as pa
 
-from catalog import errors
 from catalog.clock import Clock
-from catalog.errors import BeejanError, Busy
 from catalog.lake.commit import Lake
 from catalog.lake.read import Snapshot, snapshots
 from catalog.tables import COMPLAINTS, EVENTS, LEDGER
 from serve_apps.query.engine import base
-from serve_apps.query.engine.child import DIALECT
-from serve_apps.query.engine.port import Answer, Limits, Role, Value
+from serve_apps.query.engine.port import Answer, Gone, Limits, Role, Value, never
+from serve_apps.query.engine.pool import Pool
 from serve_apps.query.engine.process import Process
-from serve_apps.query.engine.wire import Ask, Setup, Told
-from serve_apps.query.views import sources, statements
+from serve_apps.query.engine.wire import Ask, Setup, Told, unfailed
+from serve_apps.query.views import sources
 
 SPECS = {spec.name: spec for spec in (EVENTS, COMPLAINTS, LEDGER)}
-
-ERRORS: dict[str, type[BeejanError]] = {
-    each.code: each for each in (errors.BadInput, errors.TooLarge, errors.TooSlow)
-}
+CHILD = "serve_apps.query.engine.child"
 
 
 class DuckDb:
@@ -35,44 +29,28 @@ class DuckDb:
         self, lake: Lake, clock: Clock, memory_bytes: int = 512 << 20, processes: int = 2, wait_s: float = 5.0
     ) -> None:
         """Start `processes`, each with `memory_bytes`; more queries at once wait `wait_s`, or are Busy."""
-        setup = base.schemas(SPECS.values()) + statements(DIALECT)
-        self._lake, self._clock, self._wait_s = lake, clock, wait_s
-        self._setup = Setup(str(lake.store.warehouse), memory_bytes, setup)
+        setup = Setup(
+            str(lake.store.warehouse), memory_bytes, base.schemas(SPECS.values()) + base.served()
+        )
+        self._lake = lake
         self._known: dict[str, Snapshot] = {}
         self._reading = Lock()
-        self._free: LifoQueue[Process] = LifoQueue()
-        for _ in range(processes):
-            self._free.put(Process(self._setup, clock))
-        self._processes = processes
+        self._pool = Pool(CHILD, setup, clock, processes, wait_s)
 
-    def query(self, sql: str, params: Sequence[Value], role: Role, limits: Limits) -> Answer:
-        """See `QueryEngine`."""
-        try:
-            process = self._free.get(timeout=self._wait_s)
-        except Empty:
-            raise Busy("all query processes are at work", hint="wait a moment and ask again") from None
-        try:
-            process = self._usable(process)
+    def query(
+        self, sql: str, params: Sequence[Value], role: Role, limits: Limits, gone: Gone = never
+    ) -> Answer:
+        """See `QueryEngine`. Where the caller has gone, the query ends by its limits."""
+        with self._pool.one() as process:
             shown = self._snapshots()
             told = process.ask(Ask(_moved(process, shown), sql, list(params), role, *limits))
             process.shown = {name: each.location for name, each in shown.items()}
-        finally:
-            self._free.put(self._usable(process))
-        return _answer(told, shown)
+        return _answer(unfailed(told), shown)
 
     def close(self) -> None:
         """See `QueryEngine`; waits for the queries under way, and may be called again."""
-        while self._processes:
-            self._free.get().end()
-            self._processes -= 1
+        self._pool.close()
         self._lake.close()
-
-    def _usable(self, process: Process) -> Process:
-        """This process, or another in its place."""
-        if not process.spent:
-            return process
-        process.end()
-        return Process(self._setup, self._clock)
 
     def _snapshots(self) -> dict[str, Snapshot]:
         with self._reading:
@@ -82,15 +60,14 @@ class DuckDb:
 
 def _moved(process: Process, shown: dict[str, Snapshot]) -> list[str]:
     return [
-        base.view(SPECS[name], each)
+        statement
         for name, each in shown.items()
         if process.shown.get(name) != each.location
+        for statement in base.statements(SPECS[name], each)
     ]
 
 
 def _answer(told: Told, shown: dict[str, Snapshot]) -> Answer:
-    if told.error:
-        raise ERRORS[told.error](told.message, hint=told.hint, **told.fields)
     tables = sources(frozenset(told.views)) or frozenset((EVENTS.name,))
     derived = COMPLAINTS.name
     seqs = (shown[name].source_seq if name == derived else shown[name].commit_seq for name in tables)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol, get_args
 
 import pyarrow as pa
 
-Role = Literal["analyst", "compliance"]
+Role = Literal["analyst", "operations", "finance", "compliance"]
 ROLES: tuple[Role, ...] = get_args(Role)
-"""Who asks: to an analyst, the keys of customers and accounts are null."""
+"""Who asks: `roles.toml` says what each may see."""
 
 Value = str | int | float | bool | None
+
+
+Gone = Callable[[], bool]
+"""Whether the caller has gone away, so that nobody waits for the answer any more."""
+
+
+def never() -> bool:
+    """Of a caller that stays."""
+    return False
 
 
 class Limits(NamedTuple):
@@ -36,11 +45,13 @@ class Answer(NamedTuple):
 class QueryEngine(Protocol):
     """Answers queries over the served views. Safe to use from several threads."""
 
-    def query(self, sql: str, params: Sequence[Value], role: Role, limits: Limits) -> Answer:
+    def query(
+        self, sql: str, params: Sequence[Value], role: Role, limits: Limits, gone: Gone = never
+    ) -> Answer:
         """Answer one SELECT in Trino's dialect, from the newest commit; `?` stand for `params` in order.
 
         The text is not trusted. Raises BadInput for one that is refused or wrong, TooSlow, TooLarge, Busy,
-        Unavailable when the lake or the engine does not answer.
+        Unavailable when the lake or the engine does not answer, or soon after the caller is `gone`.
         """
         ...
 

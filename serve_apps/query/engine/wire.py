@@ -6,7 +6,10 @@ from typing import BinaryIO
 
 import msgspec
 
+from catalog.errors import BadInput, BeejanError, TooLarge, TooSlow
 from serve_apps.query.engine.port import Role, Value
+
+ERRORS: dict[str, type[BeejanError]] = {each.code: each for each in (BadInput, TooLarge, TooSlow)}
 
 
 class Setup(msgspec.Struct, frozen=True):
@@ -31,7 +34,7 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 class Told(msgspec.Struct, frozen=True):
-    """The answer to any frame: Arrow's stream format, or the code of an error and what it says."""
+    """The answer to any frame: Arrow's stream format, a query for another engine, or an error's words."""
 
     views: list[str] = []
     truncated: bool = False
@@ -40,6 +43,20 @@ class Told(msgspec.Struct, frozen=True):
     message: str = ""
     hint: str = ""
     fields: dict[str, str | int] = {}
+    sql: str = ""
+    params: list[Value] = []
+
+
+def failed(error: BeejanError) -> Told:
+    """An error as an answer."""
+    return Told(error=error.code, message=error.message, hint=error.hint, fields=error.fields)
+
+
+def unfailed(told: Told) -> Told:
+    """The answer, unless it is an error, which is raised as it was there."""
+    if told.error:
+        raise ERRORS[told.error](told.message, hint=told.hint, **told.fields)
+    return told
 
 
 def write(pipe: BinaryIO, frame: Setup | Ask | Told) -> None:

@@ -11,7 +11,7 @@ from catalog.errors import Busy, TooLarge, UnsafeStore
 from catalog.lake.commit import Lake
 from catalog.tables import EVENTS
 from serve_apps.query.api import Deps, create_api
-from serve_apps.query.engine.port import Answer, Limits, QueryEngine, Role, Value
+from serve_apps.query.engine.port import Answer, Gone, Limits, QueryEngine, Role, Value, never
 from tests.serve_apps.client import Client
 from tests.serve_apps.query.engine.engines import duckdb
 from tests.serve_apps.query.lakes import commit, complaint, derive, event
@@ -43,7 +43,9 @@ class Canned:
         self._answer = answer
         self.asked: list[tuple[str, Sequence[Value]]] = []
 
-    def query(self, sql: str, params: Sequence[Value], role: Role, limits: Limits) -> Answer:
+    def query(
+        self, sql: str, params: Sequence[Value], role: Role, limits: Limits, gone: Gone = never
+    ) -> Answer:
         self.asked.append((sql, params))
         if isinstance(self._answer, Exception):
             raise self._answer
@@ -242,7 +244,7 @@ def test_arrow_is_the_table_itself(engine: QueryEngine) -> None:
 
 def test_the_dictionary_lists_what_can_be_asked(engine: QueryEngine) -> None:
     views = {each["name"]: each for each in client(engine).get("/v1/dictionary").json()["views"]}
-    assert set(views) == {"events", "complaints", "clusters", "quarantine", "kpi_daily", "ledger"}
+    assert set(views) == {"events", "complaints", "clusters", "quarantine", "kpi_daily", "ledger", "as_of"}
     masked = {each["name"] for each in views["complaints"]["columns"] if each["is_masked"]}
     assert masked == {"customer_key", "account_key"}
 

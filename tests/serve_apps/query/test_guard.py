@@ -2,7 +2,7 @@ import pytest
 
 from catalog.errors import BadInput
 from serve_apps.query.engine.port import Value
-from serve_apps.query.guard import Guarded, guard
+from serve_apps.query.guard import Guarded, guard, marked
 
 
 def guarded(sql: str, *params: Value, rows: int = 10) -> Guarded:
@@ -56,3 +56,22 @@ def test_parameters_that_cannot_be_written_are_refused(value: Value) -> None:
 def test_a_mark_cannot_be_forged_or_lost(sql: str) -> None:
     with pytest.raises(BadInput):
         guarded(sql, "x")
+
+
+def test_an_engine_with_parameters_gets_them_apart_and_in_the_order_of_its_text() -> None:
+    sql = (
+        "WITH c AS (SELECT ? AS a FROM events WHERE l1 = ? LIMIT ?) "
+        "SELECT a, ? AS b, 'o''x?' AS c FROM c LIMIT 5 OFFSET ?"
+    )
+    given = ("o'x", "'; --", 3, -2, 4)
+    found = marked(sql.replace("LIMIT 5 OFFSET ?", "OFFSET ? LIMIT 5"), given, ("events",), "served", 10, "trino")
+    assert found.sql == (
+        'WITH "cte_c" AS (SELECT ? AS "a" FROM "served"."events" AS "events" WHERE "l1" = ? LIMIT ?) '
+        'SELECT "a", ? AS "b", \'o\'\'x?\' AS "c" FROM "cte_c" AS "c" OFFSET ? LIMIT 5'
+    )
+    assert found.params == list(given)
+
+
+def test_the_outermost_limit_is_a_number_of_ours() -> None:
+    found = marked("SELECT l1 FROM events LIMIT ?", (300,), ("events",), "served", 10, "trino")
+    assert (found.sql, found.params) == ('SELECT "l1" FROM "served"."events" AS "events" LIMIT 11', [])

@@ -23,9 +23,11 @@ SLOW = "SELECT count(*) FROM " + ", ".join(f"events AS e{n}" for n in range(9))
 WITHOUT_GUARD = """
 import json, sys
 from serve_apps.query.engine.child import prepare
+from serve_apps.query.engine.loop import confine
 from serve_apps.query.engine.wire import Setup
 
 connection = prepare(Setup(sys.argv[1], 64 << 20, []))
+confine(64 << 20)
 said = []
 for statement in json.load(sys.stdin):
     try:
@@ -76,7 +78,7 @@ def one(tmp_path: Path) -> Iterator[DuckDb]:
 def test_one_more_than_can_be_answered_is_told_so(one: DuckDb) -> None:
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(one.query, SLOW, (), "analyst", Limits(seconds=3))
-        while one._free.qsize():
+        while one._pool._free.qsize():
             pass
         with pytest.raises(Busy):
             one.query("SELECT 1", (), "analyst", Limits())
@@ -87,6 +89,6 @@ def test_one_more_than_can_be_answered_is_told_so(one: DuckDb) -> None:
 def test_a_process_that_died_is_replaced(one: DuckDb) -> None:
     for _ in range(2):
         assert one.query("SELECT count(*) AS n FROM events", (), "analyst", Limits()).table.num_rows == 1
-        child = one._free.queue[0]._child
+        child = one._pool._free.queue[0]._child
         child.kill()
         child.wait()

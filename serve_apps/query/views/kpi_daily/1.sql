@@ -1,4 +1,7 @@
 -- A day's complaints by channel, place and category, and what was held back on it.
+-- owner: customer insight
+-- version: 1
+-- never null: local_date, channel, complaints, clusters, quarantined, is_provisional
 SELECT
     CAST(local_date AS date) AS local_date,
     CAST(channel AS varchar) AS channel,

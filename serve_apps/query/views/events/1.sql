@@ -1,4 +1,7 @@
 -- Every event that left a row, whatever became of it.
+-- owner: complaints platform
+-- version: 1
+-- never null: event_id, channel, source, event_date, received_at, processed_at, disposition, id_origin, contract, bundle, code_version, plan, segment, segment_offset
 SELECT
     CAST(event_id AS varchar) AS event_id,
     CAST(channel AS varchar) AS channel,

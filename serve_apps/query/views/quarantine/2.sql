@@ -1,4 +1,7 @@
 -- Events held back, each with its reason.
+-- owner: complaints platform
+-- version: 2
+-- never null: event_id, channel, source, event_date, received_at, reason, contract, plan, as_of_seq
 SELECT
     CAST(event_id AS varchar) AS event_id,
     CAST(channel AS varchar) AS channel,
@@ -11,6 +14,9 @@ SELECT
     CAST(conflicts_with AS varchar) AS conflicts_with,
     CAST(contract AS varchar) AS contract,
     CAST(text AS varchar) AS redacted_text,
-    CAST(plan AS bigint) AS plan
+    CAST(plan AS bigint) AS plan,
+    CAST(coalesce((
+        SELECT max(CAST(value AS bigint)) FROM structured."events$properties" WHERE key = 'beejan.commit_seq'
+    ), 0) AS bigint) AS as_of_seq
 FROM structured.events
 WHERE disposition = 'quarantined'

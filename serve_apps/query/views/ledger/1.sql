@@ -1,4 +1,7 @@
 -- What became of everything received, plan by plan.
+-- owner: complaints platform
+-- version: 1
+-- never null: plan, channel, received, accepted, duplicate, quarantined, redelivered, processed_at
 SELECT
     CAST(plan AS bigint) AS plan,
     CAST(channel AS varchar) AS channel,

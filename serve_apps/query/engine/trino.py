@@ -1,0 +1,97 @@
+"""Trino over TLS, one of its users for each role: the query is guarded here, its rights are kept there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import requests
+from trino import exceptions
+from trino.dbapi import Connection
+
+from catalog.clock import Clock
+from catalog.errors import BeejanError, TooLarge
+from catalog.tables import EVENTS
+from serve_apps.query.engine.arrow import batch, schema
+from serve_apps.query.engine.connection import (
+    ENCODED,
+    LEAST_BYTES,
+    Address,
+    Watched,
+    end,
+    meant,
+    opened,
+    started,
+)
+from serve_apps.query.engine.pool import Pool
+from serve_apps.query.engine.port import Answer, Gone, Limits, Role, Value, never
+from serve_apps.query.engine.wire import Ask, Setup, Told, unfailed
+from serve_apps.query.views import sources
+
+CHILD = "serve_apps.query.engine.guarding"
+GUARD_BYTES = 256 << 20
+BATCH_ROWS = 2_048
+AS_OF = "SELECT table_name, as_of_seq FROM served.as_of"
+FAILURES = (exceptions.Error, exceptions.HttpError, requests.RequestException, ValueError, KeyError)
+"""Of the client; the last two for an answer that is none of the server's."""
+
+
+class Trino:
+    """See `QueryEngine`. No connection is kept, so that a server that comes back is used at once."""
+
+    def __init__(self, address: Address, clock: Clock, processes: int = 2, wait_s: float = 5.0) -> None:
+        """`processes` read the queries; more at once wait `wait_s`, or are Busy."""
+        self._address, self._clock = address, clock
+        self._pool = Pool(CHILD, Setup("", GUARD_BYTES, []), clock, processes, wait_s)
+
+    def query(
+        self, sql: str, params: Sequence[Value], role: Role, limits: Limits, gone: Gone = never
+    ) -> Answer:
+        """See `QueryEngine`. `as_of_seq` is read first: rows of a commit since then may be there too."""
+        began_s = self._clock.elapsed_s()
+        with self._pool.one() as process:
+            told = unfailed(process.ask(Ask([], sql, list(params), role, *limits)))
+        seconds = began_s + limits.seconds - self._clock.elapsed_s()
+        most_bytes = max(LEAST_BYTES, ENCODED * limits.bytes)
+        with Watched(self._clock, seconds, most_bytes, gone) as session:
+            try:
+                connection = opened(self._address, role, session)
+                seqs = dict(rows(connection, AS_OF))
+                table = _table(connection, told, limits.bytes)
+            except (BeejanError, *FAILURES) as error:
+                raise meant(error) from None
+        tables = sources(frozenset(told.views)) or frozenset((EVENTS.name,))
+        as_of_seq = min(seqs[name] for name in tables)
+        return Answer(table.slice(0, limits.rows), as_of_seq, table.num_rows > limits.rows)
+
+    def close(self) -> None:
+        """See `QueryEngine`; waits for queries that are being read, and may be called again."""
+        self._pool.close()
+
+
+def rows(connection: Connection, sql: str) -> list[list[Any]]:
+    """All rows of a statement of ours. Raises what the client raises."""
+    return list(started(connection, sql, ()).fetchall())  # type: ignore[no-untyped-call]
+
+
+def _table(connection: Connection, told: Told, most_bytes: int) -> pa.Table:
+    cursor = started(connection, told.sql, [_exact(value) for value in told.params])
+    try:
+        shape = schema([(each.name, each.type_code) for each in cursor.description])
+        batches, size = [], 0
+        while some := cursor.fetchmany(BATCH_ROWS):  # type: ignore[no-untyped-call]
+            batches.append(batch(some, shape))
+            size += batches[-1].nbytes
+            if size > most_bytes:
+                raise TooLarge("the answer is too large", hint="ask for fewer rows or columns", most=most_bytes)
+    except BaseException:
+        end(cursor)
+        raise
+    return pa.Table.from_batches(batches, shape)
+
+
+def _exact(value: Value) -> Value | Decimal:
+    """A fraction as the digits that were given, which is what it means in the text of a query."""
+    return Decimal(repr(value)) if isinstance(value, float) and "e" not in repr(value) else value
