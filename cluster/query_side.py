@@ -6,6 +6,7 @@ from catalog.clock import SystemClock
 from catalog.control.keys import KeyCache
 from catalog.lake.commit import Lake
 from cluster.home import Home
+from cluster.places import places
 from cluster.settings import Settings
 from cluster.wiring import open_history, open_keys
 from serve_apps.query.api import Deps
@@ -38,4 +39,4 @@ def open_engine(settings: Settings) -> DuckDb:
     """The embedded engine over the tables of a home."""
     home = Home(settings.home)
     home.make()
-    return DuckDb(Lake(home.root), SystemClock())
+    return DuckDb(Lake(places(settings).lake), SystemClock())

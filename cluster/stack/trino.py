@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 import secrets
 from functools import partial
@@ -18,6 +17,7 @@ from catalog.clock import Clock, to_datetime
 from cluster.stack.certificate import self_signed
 from cluster.stack.server import Server, environment
 from cluster.stack.stack import ADDRESS, REGION, TRINO_HOST, WAREHOUSE, Stack, write_private
+from serve_apps.query import access
 
 START_S = 180.0
 ASK_S = 5.0
@@ -53,15 +53,14 @@ def server(stack: Stack, installed: Path) -> Server:
 
 
 def prepare(stack: Stack, clock: Clock) -> None:
-    """Write every file that Trino reads. Certificate and access rules stay as they are once there."""
+    """Write every file that Trino reads. The certificate stays as it is once there."""
     etc = Path(stack.folder, "trino", "etc")
     (etc / "catalog").mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (stack.certificate.exists() and _keystore(stack).exists()):
         certificate, key = self_signed(TRINO_HOST, ADDRESS, to_datetime(clock.now_us()))
         write_private(_keystore(stack), key + certificate)
         write_private(stack.certificate, certificate)
-    if not stack.rules.exists():
-        write_private(stack.rules, json.dumps(CLOSED, indent=1).encode())
+    write_private(stack.rules, access.document())
     files = {
         "config.properties": _properties(_config(stack)),
         "node.properties": _properties(_node(stack)),
@@ -99,27 +98,6 @@ def _answer(stack: Stack) -> None:
         client.cursor().execute("SHOW SCHEMAS FROM lake").fetchall()
 
 
-CLOSED = {
-    "queries": [{"user": "pipeline", "allow": ["execute", "kill", "view"]}, {"allow": []}],
-    "catalogs": [{"user": "pipeline", "allow": "all"}, {"allow": "none"}],
-    "schemas": [{"user": "pipeline", "owner": True}, {"owner": False}],
-    "tables": [
-        {
-            "user": "pipeline",
-            "privileges": ["SELECT", "INSERT", "DELETE", "UPDATE", "OWNERSHIP", "GRANT_SELECT"],
-        },
-        {"privileges": []},
-    ],
-    "functions": [{"user": "pipeline", "privileges": ["EXECUTE", "OWNERSHIP"]}, {"privileges": []}],
-    "procedures": [{"user": "pipeline", "privileges": ["EXECUTE"]}, {"privileges": []}],
-    "system_information": [{"user": "pipeline", "allow": ["read", "write"]}, {"allow": []}],
-    "system_session_properties": [{"user": "pipeline", "allow": True}, {"allow": False}],
-    "catalog_session_properties": [{"user": "pipeline", "allow": True}, {"allow": False}],
-    "impersonation": [{"original_user": ".*", "new_user": ".*", "allow": False}],
-}
-"""Access rules before anybody wrote better ones: the pipeline, and nobody else."""
-
-
 def _config(stack: Stack) -> dict[str, object]:
     return {
         "coordinator": "true",
@@ -145,6 +123,8 @@ def _config(stack: Stack) -> dict[str, object]:
         "query.max-history": 50,
         "query.min-expire-age": "5m",
         "task.max-worker-threads": 4,
+        # A star stands for what the user may see.
+        "hide-inaccessible-columns": "true",
         "task.concurrency": 2,
         "task.min-drivers": 4,
     }

@@ -29,7 +29,12 @@ SLOW = frozenset(("EXCEEDED_TIME_LIMIT", "EXCEEDED_CPU_LIMIT"))
 LARGE = frozenset(
     (
         *("EXCEEDED_LOCAL_MEMORY_LIMIT", "EXCEEDED_GLOBAL_MEMORY_LIMIT", "EXCEEDED_FUNCTION_MEMORY_LIMIT"),
-        *("CLUSTER_OUT_OF_MEMORY", "EXCEEDED_SCAN_LIMIT", "QUERY_HAS_TOO_MANY_STAGES", "QUERY_TEXT_TOO_LARGE"),
+        *(
+            "CLUSTER_OUT_OF_MEMORY",
+            "EXCEEDED_SCAN_LIMIT",
+            "QUERY_HAS_TOO_MANY_STAGES",
+            "QUERY_TEXT_TOO_LARGE",
+        ),
         *("COMPILER_ERROR", "STACK_OVERFLOW", "OPTIMIZER_TIMEOUT"),
     )
 )
@@ -56,7 +61,7 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Watched(requests.Session):
-    """Requests that end at a time on the clock, or once the caller has gone, and answers that end at a size."""
+    """Requests that end at a time on the clock or once the caller has gone, and answers of a limited size."""
 
     def __init__(self, clock: Clock, seconds: float, most_bytes: int, gone: Gone) -> None:
         super().__init__()

@@ -12,8 +12,8 @@ from catalog.lake.commit import Lake
 from catalog.lake.read import Snapshot, snapshots
 from catalog.tables import COMPLAINTS, EVENTS, LEDGER
 from serve_apps.query.engine import base
-from serve_apps.query.engine.port import Answer, Gone, Limits, Role, Value, never
 from serve_apps.query.engine.pool import Pool
+from serve_apps.query.engine.port import Answer, Gone, Limits, Role, Value, never
 from serve_apps.query.engine.process import Process
 from serve_apps.query.engine.wire import Ask, Setup, Told, unfailed
 from serve_apps.query.views import sources
@@ -29,9 +29,7 @@ class DuckDb:
         self, lake: Lake, clock: Clock, memory_bytes: int = 512 << 20, processes: int = 2, wait_s: float = 5.0
     ) -> None:
         """Start `processes`, each with `memory_bytes`; more queries at once wait `wait_s`, or are Busy."""
-        setup = Setup(
-            str(lake.store.warehouse), memory_bytes, base.schemas(SPECS.values()) + base.served()
-        )
+        setup = Setup(str(lake.store.warehouse), memory_bytes, base.schemas(SPECS.values()) + base.served())
         self._lake = lake
         self._known: dict[str, Snapshot] = {}
         self._reading = Lock()

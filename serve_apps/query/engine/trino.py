@@ -50,12 +50,10 @@ class Trino:
         self, sql: str, params: Sequence[Value], role: Role, limits: Limits, gone: Gone = never
     ) -> Answer:
         """See `QueryEngine`. `as_of_seq` is read first: rows of a commit since then may be there too."""
-        began_s = self._clock.elapsed_s()
         with self._pool.one() as process:
             told = unfailed(process.ask(Ask([], sql, list(params), role, *limits)))
-        seconds = began_s + limits.seconds - self._clock.elapsed_s()
         most_bytes = max(LEAST_BYTES, ENCODED * limits.bytes)
-        with Watched(self._clock, seconds, most_bytes, gone) as session:
+        with Watched(self._clock, limits.seconds, most_bytes, gone) as session:
             try:
                 connection = opened(self._address, role, session)
                 seqs = dict(rows(connection, AS_OF))
@@ -85,7 +83,9 @@ def _table(connection: Connection, told: Told, most_bytes: int) -> pa.Table:
             batches.append(batch(some, shape))
             size += batches[-1].nbytes
             if size > most_bytes:
-                raise TooLarge("the answer is too large", hint="ask for fewer rows or columns", most=most_bytes)
+                raise TooLarge(
+                    "the answer is too large", hint="ask for fewer rows or columns", most=most_bytes
+                )
     except BaseException:
         end(cursor)
         raise

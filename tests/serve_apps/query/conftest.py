@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from catalog.lake.store import LakePlace
 from serve_apps.query.engine.port import QueryEngine
-from tests.serve_apps.query.engine.engines import ENGINES
+from tests.serve_apps.query.engine.engines import GROUNDS
 from tests.serve_apps.query.lakes import small
 
 
-@pytest.fixture(scope="session")
-def small_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("home")
-    small(home).close()
-    return home
+class Small(NamedTuple):
+    """An engine over the small lake, and where that is."""
+
+    kind: str
+    engine: QueryEngine
+    place: LakePlace
 
 
-@pytest.fixture(scope="session", params=ENGINES)
-def engine(request: pytest.FixtureRequest, small_home: Path) -> Iterator[QueryEngine]:
-    engine = ENGINES[request.param](small_home)
-    yield engine
-    engine.close()
+@pytest.fixture(scope="session", params=GROUNDS)
+def small_lake(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Small]:
+    with GROUNDS[request.param](request, tmp_path_factory.mktemp("home")) as ground:
+        small(ground.place).close()
+        engine = ground.open()
+        yield Small(request.param, engine, ground.place)
+        engine.close()
+
+
+@pytest.fixture
+def engine(small_lake: Small) -> QueryEngine:
+    return small_lake.engine

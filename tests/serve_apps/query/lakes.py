@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from catalog.lake.commit import Lake
 from catalog.lake.read import SOURCE_SEQ
+from catalog.lake.store import LakePlace
 from catalog.tables import COMPLAINTS, EVENTS, LEDGER, TableSpec
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -76,9 +76,9 @@ def derive(lake: Lake, rows: Iterable[Row], source_seq: int) -> None:
         transaction.set_properties({SOURCE_SEQ: str(source_seq)})
 
 
-def small(home: Path) -> Lake:
+def small(place: LakePlace) -> Lake:
     """Two plans: 20 events in a cluster of three, a duplicate and a quarantined one; curated up to plan 1."""
-    lake = Lake(home)
+    lake = Lake(place)
     linked: dict[int, Row] = {n: {"cluster_id": f"{1:032x}", "is_representative": n == 1} for n in (1, 2, 3)}
     linked[2] |= {"linked_to": f"{1:032x}", "link_kind": "near_duplicate", "similarity": 0.9}
     linked[3] |= {"linked_to": f"{1:032x}", "link_kind": "same_complaint", "disposition": "duplicate"}

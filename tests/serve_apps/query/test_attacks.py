@@ -8,6 +8,7 @@ import pytest
 
 from catalog.errors import BadInput, TooLarge, TooSlow
 from serve_apps.query.engine.port import Limits, QueryEngine
+from tests.serve_apps.query.conftest import Small
 
 CASES = [
     (reason.removeprefix("-- "), sql)
@@ -34,9 +35,9 @@ LONG = {
 
 
 @pytest.mark.parametrize(("reason", "sql"), REFUSED, ids=[sql[:60] for _, sql in REFUSED])
-def test_is_refused(engine: QueryEngine, small_home: Path, reason: str, sql: str) -> None:
+def test_is_refused(small_lake: Small, reason: str, sql: str) -> None:
     with pytest.raises(BadInput) as refused:
-        engine.query(sql.replace("WAREHOUSE", str(small_home / "warehouse")), (), "analyst", LIMITS)
+        small_lake.engine.query(sql.replace("WAREHOUSE", small_lake.place.warehouse), (), "analyst", LIMITS)
     assert reason in str(refused.value)
 
 

@@ -1,21 +1,96 @@
-"""The engines that the behaviour suite runs on: a new one becomes one more line of ENGINES."""
+"""The engines that the behaviour suite runs on: a new one becomes one more line of GROUNDS."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+import pytest
 
 from catalog.clock import SystemClock
 from catalog.lake.commit import Lake
+from catalog.lake.store import LakePlace, local
+from cluster.stack.stack import Stack
+from serve_apps.query.engine.connection import Address
 from serve_apps.query.engine.duckdb import DuckDb
-from serve_apps.query.engine.port import QueryEngine
+from serve_apps.query.engine.port import Limits, QueryEngine
+from serve_apps.query.engine.trino import Trino
+from serve_apps.query.served import apply
+from serve_apps.query.views import views
 
 MEMORY_BYTES = 64 << 20
+CATALOG = "lake"
 
 
-def duckdb(home: Path) -> DuckDb:
-    """One process of DuckDB over the lake of a home."""
-    return DuckDb(Lake(home), SystemClock(), memory_bytes=MEMORY_BYTES, processes=1)
+class Ground(NamedTuple):
+    """An empty lake, and how to open an engine over it."""
+
+    place: LakePlace
+    open: Callable[[], QueryEngine]
 
 
-ENGINES: dict[str, Callable[[Path], QueryEngine]] = {"duckdb": duckdb}
+def duckdb(place: LakePlace) -> DuckDb:
+    """One process of DuckDB over a lake."""
+    return DuckDb(Lake(place), SystemClock(), memory_bytes=MEMORY_BYTES, processes=1)
+
+
+def address(stack: Stack) -> Address:
+    """Trino of the stack."""
+    return Address(stack.trino_host, stack.ports.trino, str(stack.certificate), stack.users)
+
+
+def trino(stack: Stack) -> Trino:
+    """Trino, warm: a server that just started compiles before it answers."""
+    engine = Trino(address(stack), SystemClock(), processes=1)
+    engine.query("SELECT * FROM events", (), "analyst", Limits(seconds=60.0))
+    return engine
+
+
+@contextmanager
+def on_files(request: pytest.FixtureRequest, folder: Path) -> Iterator[Ground]:
+    """A folder, and DuckDB."""
+    place = local(folder)
+    yield Ground(place, lambda: duckdb(place))
+
+
+@contextmanager
+def on_servers(request: pytest.FixtureRequest, folder: Path) -> Iterator[Ground]:
+    """The real servers: the one lake that Trino knows, while whatever was in it waits under another name."""
+    stack: Stack = request.getfixturevalue("stack")
+    keys = stack.keys.pipeline
+    files = {
+        "s3.endpoint": stack.s3_endpoint,
+        "s3.region": stack.region,
+        "s3.access-key-id": keys.access_key,
+        "s3.secret-access-key": keys.secret_key,
+    }
+    name = secrets.token_hex(6)
+    place = LakePlace(stack.database("catalog"), f"{stack.warehouse}/{name}", files)
+    _rename(stack, CATALOG, name)
+    try:
+        Lake(place).close()
+        apply(address(stack), SystemClock(), f"{stack.views}/{name}", views().values())
+        yield Ground(place, lambda: trino(stack))
+    finally:
+        _rename(stack, CATALOG, f"{name}-over")
+        _rename(stack, name, CATALOG)
+
+
+def _rename(stack: Stack, before: str, after: str) -> None:
+    url = stack.database("catalog").replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True) as connection:
+        for table in ("iceberg_tables", "iceberg_namespace_properties"):
+            connection.execute(
+                f"UPDATE {table} SET catalog_name = %s WHERE catalog_name = %s",
+                (after, before),
+            )
+
+
+GROUNDS: dict[str, Callable[[pytest.FixtureRequest, Path], AbstractContextManager[Ground]]] = {
+    "duckdb": on_files,
+    "trino": on_servers,
+}

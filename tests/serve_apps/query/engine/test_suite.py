@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,26 +16,18 @@ from catalog.tables import EVENTS
 from serve_apps.query.engine.port import ROLES, Limits, QueryEngine, Role
 from serve_apps.query.roles import grants
 from serve_apps.query.views import type_name, views
-from tests.serve_apps.query.engine.engines import ENGINES
+from tests.serve_apps.query.engine.engines import GROUNDS, Ground
 from tests.serve_apps.query.lakes import commit, derive, event
 
 FEW = Limits(rows=5)
 MANY = ", ".join(f"events AS {name}" for name in "abcdefgh")
-Open = Callable[[Path], QueryEngine]
 
 
-@pytest.fixture(params=ENGINES)
-def opened(request: pytest.FixtureRequest) -> Iterator[Open]:
-    """Opens the engine over a home of the test's own, and closes it."""
-    engines: list[QueryEngine] = []
-
-    def make(home: Path) -> QueryEngine:
-        engines.append(ENGINES[request.param](home))
-        return engines[-1]
-
-    yield make
-    for each in engines:
-        each.close()
+@pytest.fixture(params=GROUNDS)
+def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
+    """A lake of the test's own."""
+    with GROUNDS[request.param](request, tmp_path) as made:
+        yield made
 
 
 def ask(engine: QueryEngine, sql: str, *params: Any, role: Role = "analyst") -> list[dict[str, Any]]:
@@ -199,9 +191,8 @@ def test_answers_several_threads(engine: QueryEngine) -> None:
         assert [row for each in found for row in each] == [{"n": n, "c": 20} for n in range(12)]
 
 
-def test_every_commit_is_in_the_next_answer(tmp_path: Path, opened: Open) -> None:
-    lake = Lake(tmp_path)
-    engine = opened(tmp_path)
+def test_every_commit_is_in_the_next_answer(ground: Ground) -> None:
+    lake, engine = Lake(ground.place), ground.open()
     for view in set(views()) - {"as_of"}:
         assert ask(engine, f"SELECT * FROM {view}") == []
     for n in range(1, 4):
@@ -210,15 +201,17 @@ def test_every_commit_is_in_the_next_answer(tmp_path: Path, opened: Open) -> Non
         assert (answer.table.to_pylist(), answer.as_of_seq) == ([{"n": n}], n)
     derive(lake, [], source_seq=3)
     assert engine.query("SELECT * FROM complaints", (), "analyst", Limits()).as_of_seq == 3
+    engine.close()
     lake.close()
 
 
-def test_columns_are_found_by_id_not_by_name(tmp_path: Path, opened: Open) -> None:
-    lake = Lake(tmp_path)
+def test_columns_are_found_by_id_not_by_name(ground: Ground) -> None:
+    lake, engine = Lake(ground.place), ground.open()
     commit(lake, EVENTS, [event(1, city="Ikeja", zone="Africa/Lagos")])
     with lake.store.load(EVENTS.name).update_schema() as change:
         change.rename_column("city", "town").rename_column("zone", "city").delete_column("operator")
     lake.close()
-    assert ask(opened(tmp_path), "SELECT city, zone, operator FROM events") == [
+    assert ask(engine, "SELECT city, zone, operator FROM events") == [
         {"city": "Africa/Lagos", "zone": None, "operator": None}
     ]
+    engine.close()
