@@ -6,17 +6,16 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from catalog.clock import SystemClock
 from catalog.objects.s3 import Place
-from cluster.settings import read
-from cluster.stack import lifecycle
-from cluster.stack.stack import Stack
 from tests import bucket as servers
+
+if TYPE_CHECKING:
+    from cluster.stack.stack import Stack
 
 
 @pytest.fixture(scope="session")
@@ -25,16 +24,21 @@ def stack() -> Iterator[Stack]:
 
     BEEJAN_TEST_STACK names one that runs already and is left running: its lake is the tests' to empty.
     """
+    # The clients of three servers take a second to import, which tests that need none do not pay.
+    from catalog.clock import SystemClock
+    from cluster.stack import lifecycle
+    from cluster.stack.stack import Stack
+    from tests.stacks import settings_of
+
     if running := os.environ.get("BEEJAN_TEST_STACK"):
         yield Stack.open(Path(running))
         return
     folder = Path(tempfile.mkdtemp(prefix="beejan-stack-"))
-    settings = replace(read(), stack=folder)
     try:
-        lifecycle.up(settings, SystemClock())
+        lifecycle.up(settings_of(folder), SystemClock())
         yield Stack.open(folder)
     finally:
-        lifecycle.down(settings)
+        lifecycle.down(settings_of(folder))
         shutil.rmtree(folder)
 
 

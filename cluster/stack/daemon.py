@@ -24,17 +24,19 @@ class Daemon(NamedTuple):
 
     def is_alive(self) -> bool:
         """Whether it runs; a number that was given to another process since is not it."""
+        folder = Path(f"/proc/{self.pid}")
         try:
-            facts = _stat(Path(f"/proc/{self.pid}/stat").read_text())
+            facts = _stat((folder / "stat").read_text())
+            # Of a dying server the first thread is gone while the others still hold its files and ports.
+            is_over = facts[_STATE] in "ZX" and len(list((folder / "task").iterdir())) < 2
         except (FileNotFoundError, ProcessLookupError):
             return False
         if int(facts[_START]) != self.started or self.boot != _boot():
             return False
-        if facts[_STATE] in "ZX":
+        if is_over:
             with suppress(ChildProcessError):  # a child of ours, or its new parent's to bury
                 os.waitpid(self.pid, os.WNOHANG)
-            return False
-        return True
+        return not is_over
 
     def send(self, number: signal.Signals) -> None:
         """A signal to it, and to nobody else."""

@@ -19,7 +19,7 @@ from cluster.stack.server import Server, environment
 from cluster.stack.stack import ADDRESS, REGION, TRINO_HOST, WAREHOUSE, Stack, write_private
 from serve_apps.query import access
 
-START_S = 180.0
+START_S = 600.0
 ASK_S = 5.0
 ITERATIONS = 10_000
 """Of PBKDF2; the passwords are random and long, so that more would only slow the first query."""
@@ -55,7 +55,8 @@ def server(stack: Stack, installed: Path) -> Server:
 def prepare(stack: Stack, clock: Clock) -> None:
     """Write every file that Trino reads. The certificate stays as it is once there."""
     etc = Path(stack.folder, "trino", "etc")
-    (etc / "catalog").mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (etc.parent, etc, etc / "catalog"):
+        folder.mkdir(mode=0o700, exist_ok=True)
     if not (stack.certificate.exists() and _keystore(stack).exists()):
         certificate, key = self_signed(TRINO_HOST, ADDRESS, to_datetime(clock.now_us()))
         write_private(_keystore(stack), key + certificate)
