@@ -13,6 +13,9 @@ stack_app = typer.Typer(
     no_args_is_help=True, help="The real servers on this machine: PostgreSQL, S3 and Trino."
 )
 
+superset_app = typer.Typer(no_args_is_help=True, help="Apache Superset over the stack: dashboards and SQL.")
+stack_app.add_typer(superset_app, name="superset")
+
 
 @stack_app.command()
 def up(as_json: AsJson = False) -> None:
@@ -67,3 +70,33 @@ def down(as_json: AsJson = False) -> None:
         show({"stopped": stopped}, as_json)
     else:
         Console().print(f"{', '.join(stopped)} stopped" if stopped else "nothing was up")
+
+
+@superset_app.command("up")
+def superset_up(as_json: AsJson = False) -> None:
+    """Start Superset, installing it at the first call, and give it the dashboard; the stack must be up."""
+    from cluster.stack import lifecycle
+    from cluster.stack.superset.server import FILE
+
+    settings, begin_s = configured(), time.monotonic()
+    with Console(stderr=True).status("starting Superset …"):
+        given, started = lifecycle.up_superset(settings)
+    took_s = round(time.monotonic() - begin_s, 1)
+    if as_json:
+        show({"address": given.address, "started": started, "took_s": took_s}, as_json)
+    else:
+        said = f"started in {took_s} s" if started else "up already"
+        where = f"{given.address}/superset/dashboard/complaints/"
+        Console().print(f"{said}: {where}; accounts are in {given.folder}/{FILE}", soft_wrap=True)
+
+
+@superset_app.command("down")
+def superset_down(as_json: AsJson = False) -> None:
+    """Stop Superset; the stack goes on, and what people made in Superset stays."""
+    from cluster.stack import lifecycle
+
+    stopped = lifecycle.down(configured(), ("superset",))
+    if as_json:
+        show({"stopped": stopped}, as_json)
+    else:
+        Console().print("stopped" if stopped else "nothing was up")
