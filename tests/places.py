@@ -10,7 +10,6 @@ from psycopg.sql import SQL, Identifier
 
 from cluster.places import Objects, Places, embedded
 from typing import TYPE_CHECKING
-
 if TYPE_CHECKING:
     from cluster.stack.stack import Stack
 

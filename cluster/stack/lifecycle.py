@@ -19,7 +19,7 @@ from cluster.settings import Settings
 from cluster.stack import daemon, distribution, postgres, seaweed, trino
 from cluster.stack.daemon import Daemon
 from cluster.stack.server import Server
-from cluster.stack.stack import FILE, Stack
+from cluster.stack.stack import DATABASES, FILE, Stack
 from cluster.stack.superset import assets
 from cluster.stack.superset import installed as environment
 from cluster.stack.superset import server as superset
@@ -64,7 +64,7 @@ def up(settings: Settings, clock: Clock) -> list[str]:
         store_process = _start(stack, store, partial(seaweed.prepare, stack), started)
         _await(stack, database, database_process)
         # 2. The catalog has its tables before Trino sees it.
-        postgres.make_databases(stack)
+        postgres.make_databases(stack, {name: stack.passwords[name] for name in DATABASES})
         make_catalog(stack.database("catalog"))
         _await(stack, store, store_process)
         # 3. Trino, over both.
@@ -85,8 +85,9 @@ def up_superset(settings: Settings) -> tuple[Superset, list[str]]:
     with _alone(folder):
         given = Superset.open(stack) if (folder / superset.FILE).exists() else Superset.create(stack)
         started: list[str] = []
+        postgres.make_databases(stack, {superset.DATABASE: given.password})
         page = superset.server(given, programs)
-        process = _start(stack, page, partial(superset.prepare, given), started)
+        process = _start(stack, page, partial(superset.prepare, stack, given), started)
         _await(stack, page, process)
         with entered(given, given.admin) as api:
             api.give(assets.bundle(stack), {assets.DATABASE: stack.users[given.admin]})

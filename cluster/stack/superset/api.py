@@ -21,13 +21,17 @@ class Api:
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
 
-    def ask(self, method: str, path: str, **given: Any) -> Any:
-        """The JSON of an answer. Raises Unavailable, with the status, for one that is not a success."""
+    def answer(self, method: str, path: str, **given: Any) -> httpx.Response:
+        """Whatever it answers. Raises Unavailable when it does not."""
         try:
-            answer = self._client.request(method, f"/api/v1/{path}", **given)
+            return self._client.request(method, f"/api/v1/{path}", **given)
         except httpx.HTTPError as error:
             kind = type(error).__name__
             raise Unavailable("Superset does not answer", hint="its log says why", kind=kind) from None
+
+    def ask(self, method: str, path: str, **given: Any) -> Any:
+        """The JSON of an answer. Raises Unavailable, with the status, for one that is not a success."""
+        answer = self.answer(method, path, **given)
         if not answer.is_success:
             hint = "the account may not do this, or its log says why"
             raise Unavailable("Superset refuses", hint=hint, path=path, status=answer.status_code)

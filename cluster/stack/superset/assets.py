@@ -13,8 +13,8 @@ from importlib import resources
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from cluster.stack.superset.server import ADMIN
 from cluster.stack.stack import TRINO_HOST, Stack
+from cluster.stack.superset.server import ADMIN
 from serve_apps.query.engine.connection import CATALOG
 from serve_apps.query.guard import SERVED
 from serve_apps.query.views import View, ViewColumn, views

@@ -18,6 +18,7 @@ from serve_apps.query.access import ACTS_FOR
 
 VERSION = 1
 FILE = "superset.json"
+DATABASE = "superset"
 ADMIN = "superset"
 """Called as Trino's technical user, so that it asks Trino as nobody else: it sees no row."""
 ROLES = {True: ["Admin"], False: ["Alpha", "sql_lab"]}
@@ -37,6 +38,8 @@ class Superset(Hidden, frozen=True):
     folder: str
     port: int
     secret: str
+    password: str
+    """Of the role and the database in the stack's PostgreSQL, in which it keeps what people make."""
     accounts: dict[str, str]
     """Name to password. Each is called as the user of Trino that it asks as."""
 
@@ -65,7 +68,8 @@ class Superset(Hidden, frozen=True):
         """A new port, secret and passwords, written down for their owner's eyes only."""
         names = (ADMIN, *ACTS_FOR[ADMIN])
         passwords = {name: secrets.token_urlsafe(24) for name in names}
-        made = cls(VERSION, stack.folder, free_ports(1)[0], secrets.token_urlsafe(48), passwords)
+        secret, password = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
+        made = cls(VERSION, stack.folder, free_ports(1)[0], secret, password, passwords)
         write_private(Path(stack.folder, FILE), msgspec.json.format(msgspec.json.encode(made)))
         return made
 
@@ -81,7 +85,7 @@ def server(given: Superset, programs: Path) -> Server:
     options = {
         "bind": f"{ADDRESS}:{given.port}",
         "pythonpath": str(INSIDE),
-        # One process: its database is a file, and its threads wait for Trino most of the time.
+        # One process: its threads wait for Trino most of the time, and each process takes 300 MB.
         "workers": 1,
         "worker-class": "gthread",
         "threads": THREADS,
@@ -99,21 +103,24 @@ def server(given: Superset, programs: Path) -> Server:
     )
 
 
-def prepare(given: Superset) -> None:
+def prepare(stack: Stack, given: Superset) -> None:
     """Its folder and its configuration."""
     _home(given).mkdir(mode=0o700, exist_ok=True)
-    text = "".join(f"{name} = {value!r}\n" for name, value in _settings(given).items())
+    text = "".join(f"{name} = {value!r}\n" for name, value in _settings(stack, given).items())
     write_private(_configuration(given), text.encode())
 
 
-def _settings(given: Superset) -> dict[str, object]:
+def _settings(stack: Stack, given: Superset) -> dict[str, object]:
     accounts = {name: (word, ROLES[name == ADMIN]) for name, word in given.accounts.items()}
+    place = f"{ADDRESS}:{stack.ports.postgres}/{DATABASE}"
     return {
         "SECRET_KEY": given.secret,
         # It ships with well-known ones.
         "GUEST_TOKEN_JWT_SECRET": given.secret,
         "GLOBAL_ASYNC_QUERIES_JWT_SECRET": given.secret,
-        "SQLALCHEMY_DATABASE_URI": f"sqlite:///{_home(given) / 'superset.db'}?timeout=30",
+        "SQLALCHEMY_DATABASE_URI": f"postgresql+psycopg2://{DATABASE}:{given.password}@{place}",
+        # After PostgreSQL was started again.
+        "SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": True},
         # An answer kept for one user would be shown to another, who may see less.
         "CACHE_CONFIG": {"CACHE_TYPE": "NullCache"},
         "DATA_CACHE_CONFIG": {"CACHE_TYPE": "NullCache"},

@@ -197,7 +197,9 @@ class TestExpiry:
 
 
 class TestOrphans:
-    def test_what_a_refused_commit_left_goes_and_nothing_else(self, filled: Lake, rival: Lake) -> None:
+    def test_what_a_refused_commit_left_goes_and_nothing_else(
+        self, filled: Lake, rival: Lake
+    ) -> None:
         with at("commit.staged", lambda: put(rival, 6)), pytest.raises(CommitConflict):
             put(filled, 6)
         orphans = on_disk(filled) - named(filled)
