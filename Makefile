@@ -16,6 +16,7 @@ SUPERSET := cluster/stack/superset/requirements
 setup: .venv/ready
 
 .venv/ready: requirements-dev.lock pyproject.toml
+	@echo "installing into .venv: about a minute"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .

@@ -115,7 +115,7 @@ def kernels(given: list[bytes], folder: Path) -> dict[str, float]:
     texts = spent_on_text(folder, decoded, spent)
     spent["signature"], _ = cpu_s(lambda: [signatures(each) for each in texts])
     home = replace(Settings(), home=folder / "stages")
-    pure = stages(home.home, bundle_in_force(home)).pure
+    pure = stages(home, bundle_in_force(home)).pure
     tables: list[pa.Table] = [pure(batch, frozenset(), {}) for batch in batches]
     memory = Dedup(DedupConfig(folder / "memory"), similarities)
     judged: list[pa.Table] = []
@@ -170,7 +170,7 @@ def main() -> int:
         settings = replace(Settings(), home=Path(folder) / "home", min_free_bytes=0)
         open_stores(settings).lake().close()
         append_cpu_s, append_s = cpu_s(lambda: append(settings, given))
-        stages(settings.home, bundle_in_force(settings))  # rules are compiled once a process
+        stages(settings, bundle_in_force(settings))  # rules are compiled once a process
         run_cpu_s, run_s = cpu_s(lambda: run(settings))
         stores = open_stores(settings)
         if not verify_home(stores).ok or ledger_home(stores).total["accepted"] != events:

@@ -7,8 +7,8 @@ a module variable. `name:action@k` arms the k-th hit of one point with one of `A
 from __future__ import annotations
 
 import errno
-import os
 import signal
+import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -115,4 +115,5 @@ def hit(name: str) -> None:
 def _act(action: str) -> None:
     if action == "raise":
         raise OSError(errno.EIO, "failpoint")
-    os.kill(os.getpid(), signal.SIGKILL if action == "kill" else signal.SIGSTOP)
+    # To this very thread: sent to the process, another may take it while this one goes on.
+    signal.pthread_kill(threading.get_ident(), signal.SIGKILL if action == "kill" else signal.SIGSTOP)

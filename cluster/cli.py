@@ -20,6 +20,7 @@ from catalog import failpoints
 from catalog.errors import BadInput, BeejanError, NotDurable, Permanent
 from catalog.log.port import Writer
 from cluster import doors_cli
+from cluster import up as background
 from cluster.console import FINDING, NOT_DURABLE, STOPPED, USAGE, AsJson, configured, show, table
 from cluster.settings import Settings
 from cluster.stack.cli import stack_app
@@ -32,7 +33,14 @@ log_app = typer.Typer(no_args_is_help=True, help="The log.")
 app.add_typer(log_app, name="log")
 app.add_typer(doors_cli.keys_app, name="keys")
 app.add_typer(stack_app, name="stack")
-for command in (doors_cli.up, doors_cli.down, doors_cli.query, doors_cli.decide, doors_cli.demo):
+for command in (
+    doors_cli.up,
+    doors_cli.down,
+    doors_cli.query,
+    doors_cli.dictionary,
+    doors_cli.decide,
+    doors_cli.demo,
+):
     app.command()(command)
 
 
@@ -152,11 +160,14 @@ def status(as_json: AsJson = False) -> None:
     from cluster.wiring import open_stores
     from pipelines import status as reader
 
-    stores = open_stores(configured())
+    settings = configured()
+    stores = open_stores(settings)
     head = stores.lake().head("structured.events")
     found = reader.status(stores.log, stores.plans, head, stores.clock.now_us())
     stopped = [halt._asdict() for halt in found.stopped]
-    show(found._asdict() | {"actors": living(stores.home), "stopped": stopped}, as_json)
+    holder = background.running(settings)
+    doors = {"doors": "not up" if holder is None else holder.address}
+    show(found._asdict() | doors | {"actors": living(stores.home), "stopped": stopped}, as_json)
     if stopped:
         raise typer.Exit(STOPPED)
 
@@ -244,6 +255,23 @@ def event(event_id: Annotated[str, typer.Argument(help="32 hex digits.")], as_js
     show(found, as_json)
     if found["state"] == "unknown":
         raise typer.Exit(FINDING)
+
+
+@app.command()
+def migrate(
+    to: Annotated[str, typer.Option(help="A revision, older or newer; the newest when left out.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Bring the control database to a revision, when nothing runs on it: up after an update, down before an
+    older version runs again."""
+    from catalog import sql
+    from catalog.control.migrate import migrate as move
+    from cluster.home import Home
+    from cluster.places import places
+
+    settings = configured()
+    Home(settings.home).make()
+    show(move(sql.engine(places(settings).control_url), to or None)._asdict(), as_json)
 
 
 @log_app.command()

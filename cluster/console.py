@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -37,6 +38,11 @@ def show(document: Any, as_json: bool) -> None:
 def _text(value: Any) -> str:
     shown = value if isinstance(value, str) else json.dumps(value, default=str)
     return shown if len(shown) <= 2_000 else shown[:2_000] + " …"
+
+
+def cells(row: Mapping[str, Any]) -> list[str]:
+    """A row's values as a table shows them."""
+    return ["null" if value is None else str(value) for value in row.values()]
 
 
 def table(columns: list[str], rows: list[list[str]]) -> None:

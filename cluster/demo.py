@@ -18,6 +18,7 @@ from catalog.contracts.identity import identity
 from catalog.contracts.registry import CHANNELS, CONTRACTS
 from catalog.errors import Unavailable
 from catalog.ids import conflict_id, payload_digest
+from cluster.console import cells
 from cluster.settings import Settings
 from cluster.wiring import open_keys
 from pipelines import mapping
@@ -256,7 +257,7 @@ def answers(client: Doors) -> Iterator[Answer]:
     """The questions of an executive, each with its SQL and what came back."""
     for title, sql in QUESTIONS:
         found = client.ask(sql)
-        rows = [[str(value) for value in row.values()] for row in found["rows"]]
+        rows = [cells(row) for row in found["rows"]]
         yield Answer(title, sql, found["as_of_seq"], list(found["rows"][0]) if rows else [], rows)
 
 

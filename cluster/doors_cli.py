@@ -8,18 +8,22 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from catalog.clock import SystemClock, to_datetime
 from catalog.errors import BadInput
 from cluster import up as background
-from cluster.console import AsJson, configured, show, table
+from cluster.console import AsJson, cells, configured, show, table
 from cluster.settings import Settings
 from cluster.stop import Stop
+
+if TYPE_CHECKING:
+    from catalog.control.keys import Key
 
 REPORT = Path("demo-report.jsonl")
 INTERRUPTED = 130
@@ -54,11 +58,18 @@ def up(
     if foreground:
         _hold(settings)
         return
-    is_new = background.start(settings)
+    is_new = _start(settings)
     at = background.address(settings)
     typer.echo(f"{'up' if is_new else 'up already'} at {at}")
     typer.echo(f"  events     POST {at}/v1/CHANNEL/events\n  questions  POST {at}/v1/sql")
     typer.echo("  keys       beejan keys create SOURCE --channel CHANNEL\n  stop       beejan down")
+
+
+def _start(settings: Settings, **defaults: str) -> bool:
+    """Start it and wait, with a word about the wait; False when it was up already."""
+    if background.running(settings) is None:
+        typer.echo("starting Ray and the doors: 10 to 30 seconds", err=True)
+    return background.start(settings, **defaults)
 
 
 def _hold(settings: Settings) -> None:
@@ -93,8 +104,23 @@ def query(
     elif form is Form.CSV:
         typer.echo(FORMATS[CSV](answer, None).decode(), nl=False)
     else:
-        table(answer.table.column_names, [[str(v) for v in row.values()] for row in rows_of(answer.table)])
+        table(answer.table.column_names, [cells(row) for row in rows_of(answer.table)])
         typer.echo(f"as of commit {answer.as_of_seq}" + (", truncated" if answer.truncated else ""))
+
+
+def dictionary(
+    view: Annotated[str, typer.Argument(help="One view; all of them unless given.")] = "",
+) -> None:
+    """What can be asked: every column of every view, its type and what it means."""
+    from serve_apps.query.dictionary import dictionary as words
+
+    views = {each["name"]: each for each in words("analyst")["views"]}
+    if view and view not in views:
+        raise BadInput("no such view", hint="views: " + ", ".join(sorted(views)))
+    for name in [view] if view else views:
+        typer.echo(f"{name}: {views[name]['meaning']}")
+        columns = [[one["name"], one["type"], one["meaning"]] for one in views[name]["columns"]]
+        table(["column", "type", "meaning"], columns)
 
 
 def decide(
@@ -102,12 +128,11 @@ def decide(
     out: Annotated[Path, typer.Option("--out", help="Where the decisions go, one a line.")],
 ) -> None:
     """Decide texts with the rules in force and store nothing."""
-    from catalog.clock import SystemClock
     from cluster.wiring import bundle_in_force, stages
     from pipelines.decide import decisions
 
     settings = configured()
-    pure = stages(settings.home, bundle_in_force(settings)).pure
+    pure = stages(settings, bundle_in_force(settings)).pure
     try:
         with file.open("rb") as lines, out.open("wb") as made:
             for decision in decisions(lines, lambda b: pure(b, frozenset(), {}), SystemClock().now_us()):
@@ -152,12 +177,35 @@ def revoke(key_id: str) -> None:
 @keys_app.command(name="list")
 def list_keys(as_json: AsJson = False) -> None:
     """Every key ever made; never a token."""
-    found = [key._asdict() for key in _keys().list()]
+    found: list[Key] = list(_keys().list())
     if as_json:
-        show(found, True)
+        show([key._asdict() for key in found], True)
     else:
-        columns = ["key_id", "source", "role", "channels", "created_us", "expires_us", "revoked_us"]
-        table(columns, [[str(key[name]) for name in columns] for key in found])
+        now_us = SystemClock().now_us()
+        rows = [
+            [
+                key.key_id,
+                key.source,
+                key.role,
+                ", ".join(key.channels),
+                _day(key.created_us),
+                _state(key, now_us),
+            ]
+            for key in found
+        ]
+        table(["key_id", "source", "role", "channels", "created", "state"], rows)
+
+
+def _state(key: Key, now_us: int) -> str:
+    if key.revoked_us is not None:
+        return f"revoked {_day(key.revoked_us)}"
+    if key.expires_us is not None:
+        return f"{'valid until' if key.is_valid(now_us) else 'ended'} {_day(key.expires_us)}"
+    return "valid"
+
+
+def _day(time_us: int) -> str:
+    return f"{to_datetime(time_us):%F %R} UTC"
 
 
 def _tell(minted: Any, as_json: bool) -> None:
@@ -209,7 +257,9 @@ def _held_up(settings: Settings, console: Console, stay: bool) -> Iterator[None]
     """Started, unless it was up; what was started here stops afterwards, or stays when all went well."""
     from cluster.demo import CURATE_S
 
-    is_staying = not background.start(settings, BEEJAN_CURATE_S=CURATE_S)
+    is_staying = not _start(settings, BEEJAN_CURATE_S=CURATE_S)
+    if is_staying:
+        console.print("it was up already: the answers wait for the next build of the curated table")
     try:
         yield
         is_staying |= stay
@@ -246,6 +296,8 @@ def _play(settings: Settings, console: Console, sent: list[Any], records: list[A
         console.print(_progress(state, day.since(before, after), began_s))
         share = counted["batched"] / max(1, counted["sent"])
         console.print(f"{share:.1%} through events:batch, the rest one by one")
+        if refused := counted["sent"] - counted["acknowledged"]:
+            console.print(f"{refused} refused by the doors and not stored, as an id used again is")
         if records:
             ended = day.report(client, sent[0].source if sent else "", records, report)
             table(["what happened", "records"], [[how, str(count)] for how, count in ended.most_common()])

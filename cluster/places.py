@@ -9,7 +9,11 @@ import msgspec
 from catalog.control.schema import sqlite_url
 from catalog.errors import BadInput
 from catalog.lake.store import LakePlace, local
+from catalog.objects.folder import Folder
+from catalog.objects.port import Objects
+from catalog.objects.s3 import S3, Place
 from cluster.settings import Settings
+from cluster.stack.stack import Stack, write_private
 
 
 class Hidden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -17,22 +21,6 @@ class Hidden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"
-
-
-class Objects(Hidden, frozen=True, forbid_unknown_fields=True):
-    """Where log, raw layer, bundles and the pseudonym key are: a folder, or `s3://bucket/prefix` and how to
-    get there."""
-
-    url: str
-    endpoint: str = ""
-    region: str = ""
-    key_id: str = ""
-    secret: str = ""
-
-    @property
-    def is_local(self) -> bool:
-        """Whether it is a folder of this machine."""
-        return "://" not in self.url
 
 
 class Trino(Hidden, frozen=True, forbid_unknown_fields=True):
@@ -44,14 +32,24 @@ class Trino(Hidden, frozen=True, forbid_unknown_fields=True):
 
 
 class Places(Hidden, frozen=True, forbid_unknown_fields=True):
-    """The URLs of both databases, the objects, where the tables' files are, and who answers SQL: Trino, or
-    this product's own engine when None."""
+    """The URLs of both databases; where log, raw layer, bundles and the pseudonym key are (a folder, or a
+    prefix in a bucket), and the tables' files; who answers SQL: Trino, or this product's engine when None."""
 
     catalog_url: str
     control_url: str
-    objects: Objects
+    objects: Place
     warehouse: str
     trino: Trino | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether all of it is in a folder of this machine."""
+        return "://" not in self.objects.url
+
+    def within(self, name: str) -> Objects:
+        """The objects of one store."""
+        place = self.objects.within(name)
+        return Folder(Path(place.url)) if self.is_local else S3(place)
 
     @property
     def lake(self) -> LakePlace:
@@ -63,14 +61,23 @@ class Places(Hidden, frozen=True, forbid_unknown_fields=True):
             "s3.access-key-id": given.key_id,
             "s3.secret-access-key": given.secret,
         }
-        return LakePlace(self.catalog_url, self.warehouse, {} if given.is_local else files)
+        return LakePlace(self.catalog_url, self.warehouse, {} if self.is_local else files)
 
 
 def embedded(home: Path) -> Places:
     """Everything in one folder of local disk."""
     lake = local(home)
     control = sqlite_url(home / "control.db")
-    return Places(lake.catalog_url, control, Objects(str(home)), lake.warehouse)
+    return Places(lake.catalog_url, control, Place(str(home), "", "", "", ""), lake.warehouse)
+
+
+def of_stack(stack: Stack) -> Places:
+    """The whole bucket and both databases of the servers on this machine."""
+    keys, bucket = stack.keys.pipeline, f"s3://{stack.bucket}"
+    objects = Place(bucket, stack.s3_endpoint, stack.region, keys.access_key, keys.secret_key)
+    trino = Trino(stack.trino_address, str(stack.certificate), stack.users)
+    catalog, control = stack.database("catalog"), stack.database("control")
+    return Places(catalog, control, objects, stack.warehouse, trino)
 
 
 def places(settings: Settings) -> Places:
@@ -78,6 +85,12 @@ def places(settings: Settings) -> Places:
     if settings.profile == "embedded":
         return embedded(settings.home)
     return read(settings.cluster)
+
+
+def write(given: Places, path: Path) -> Path:
+    """Keep places in a file that only its owner may read; its path."""
+    write_private(path, msgspec.json.format(msgspec.json.encode(given)))
+    return path
 
 
 def read(path: Path) -> Places:

@@ -122,7 +122,7 @@ def start(settings: Settings, **defaults: str) -> bool:
             stdout=stream,
             stderr=stream,
             start_new_session=True,
-            env=defaults | os.environ,
+            env=defaults | {"RAY_COLOR_PREFIX": "0"} | os.environ,
         )
     try:
         _await_doors(settings, lambda: child.poll() is None)

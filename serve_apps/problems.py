@@ -51,7 +51,7 @@ def install(app: FastAPI) -> None:
     async def unreadable(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         where = ", ".join(".".join(str(part) for part in each["loc"]) for each in error.errors())
-        return problem(400, "bad_request", "a parameter cannot be read", f"cannot be read: {where}")
+        return problem(400, "bad_request", "a parameter cannot be read", where, "see /v1/openapi.json")
 
     app.add_exception_handler(Refused, said)
     app.add_exception_handler(HTTPException, refused)

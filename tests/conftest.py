@@ -11,11 +11,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from catalog.objects.s3 import Place
-from tests import bucket as servers
-
 if TYPE_CHECKING:
+    from catalog.objects.s3 import Place
     from cluster.stack.stack import Stack
+
+# Their clients take a second to import, which tests that need none do not pay.
+
+
+@pytest.fixture(scope="session")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """An empty bucket of a real server."""
+    from tests import bucket as servers
+
+    with servers.started(tmp_path_factory.mktemp("objects")) as place:
+        yield place
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +33,6 @@ def stack() -> Iterator[Stack]:
 
     BEEJAN_TEST_STACK names one that runs already and is left running: its lake is the tests' to empty.
     """
-    # The clients of three servers take a second to import, which tests that need none do not pay.
     from catalog.clock import SystemClock
     from cluster.stack import lifecycle
     from cluster.stack.stack import Stack
@@ -40,10 +48,3 @@ def stack() -> Iterator[Stack]:
     finally:
         lifecycle.down(settings_of(folder))
         shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="session")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """An empty bucket of a real server."""
-    with servers.started(tmp_path_factory.mktemp("objects")) as place:
-        yield place

@@ -1,17 +1,15 @@
-"""Fresh places for a test: a folder, or databases and a prefix of their own on the real servers."""
+"""Fresh places for a test: databases and a prefix of their own on the real servers."""
 
 from __future__ import annotations
 
 import secrets
-from pathlib import Path
 
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from cluster.places import Objects, Places, embedded
-from typing import TYPE_CHECKING
-if TYPE_CHECKING:
-    from cluster.stack.stack import Stack
+from catalog.objects.s3 import Place
+from cluster.places import Places
+from cluster.stack.stack import Stack
 
 
 def on_servers(stack: Stack) -> Places:
@@ -22,10 +20,5 @@ def on_servers(stack: Stack) -> Places:
         owner.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
     url = f"postgresql+psycopg://postgres:{password}@{address}/{name}"
     keys, prefix = stack.keys.pipeline, f"s3://{stack.bucket}/{name}"
-    objects = Objects(prefix, stack.s3_endpoint, stack.region, keys.access_key, keys.secret_key)
+    objects = Place(prefix, stack.s3_endpoint, stack.region, keys.access_key, keys.secret_key)
     return Places(url, url, objects, f"{prefix}/warehouse")
-
-
-def in_folder(home: Path) -> Places:
-    """One home on local disk."""
-    return embedded(home)

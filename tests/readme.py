@@ -78,6 +78,7 @@ def endpoints() -> Iterator[Iterable[object]]:
                 key = "none" if told.get("security") == [] else "ingest"
                 yield f"`{method.upper()} {shown}`", key, told["summary"].removesuffix(f" of {channel}")
     yield "`GET /openapi.json`", "none", "The description of the addresses above"
+    yield f"`GET {query_api.DESCRIPTION}`", "none", "The description of the addresses below"
     asked = [*query_api.ROUTES.items(), ("/v1/sql", query_api.sql)]
     for path, route in asked:
         method = "POST" if path == "/v1/sql" else "GET"

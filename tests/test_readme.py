@@ -28,7 +28,7 @@ def test_every_promise_names_tests_that_exist() -> None:
 
 
 EXECUTED = {
-    "Two commands": "by whoever makes this environment; the day's parts in tests/cluster/test_demo.py",
+    "Two commands": "by whoever makes this environment, and in tests/cluster/test_up.py",
     "A first look": "here",
     "Send complaints": "in tests/cluster/test_up.py",
     "Ask": "in tests/cluster/test_up.py",
@@ -80,7 +80,10 @@ def test_deciding_a_file_works_as_written(tmp_path: Path) -> None:
 
 def test_every_question_is_passed_on_by_the_door() -> None:
     patterns = {(re.sub(r"\{rest:path\}", ".+", path), method) for path, method in PASSED_ON}
-    asked = {(path, "GET") for path in query_api.ROUTES} | {("/v1/sql", "POST")}
+    asked = {(path, "GET") for path in query_api.ROUTES} | {
+        ("/v1/sql", "POST"),
+        (query_api.DESCRIPTION, "GET"),
+    }
     lost = [
         each
         for each in asked

@@ -77,6 +77,8 @@ class Keys:
             raise BadInput("not the name of a channel", hint="lower-case letters, digits and _")
         if role == "ingest" and not channels:
             raise BadInput("a key that sends needs a channel", hint="name one or more")
+        if role != "ingest" and channels:
+            raise BadInput("a key that asks has no channel", hint="a key either sends or asks")
         with self._writing() as connection:
             return self._insert(connection, source, tuple(dict.fromkeys(channels)), role)
 

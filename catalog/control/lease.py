@@ -71,7 +71,7 @@ class RowLease:
         taken = taken.on_conflict_do_update(index_elements=[row.name], set_=mine, where=free)
         try:
             with self._engine.begin() as connection:
-                return bool(connection.execute(taken).rowcount)
+                return connection.scalar(taken.returning(row.name)) is not None
         except DBAPIError as error:
             trouble = schema.unavailable(error)
             if not isinstance(trouble, Unavailable):

@@ -122,7 +122,8 @@ def open_control(url: str) -> Engine:
 def revision(connection: Connection) -> str | None:
     """The revision of the tables; None where there are none."""
     if inspect(connection).has_table(VERSIONED):
-        return connection.scalar(text(f"SELECT version_num FROM {VERSIONED}"))
+        found: str | None = connection.scalar(text(f"SELECT version_num FROM {VERSIONED}"))
+        return found
     if is_unversioned(connection):
         number = connection.scalar(text(f"SELECT version FROM {UNVERSIONED}"))
         return FIRST if number in (1, None) else f"version {number}"

@@ -92,7 +92,10 @@ class Lake:
             append.commit()
         except OSError as error:
             raise NotDurable(
-                "files of the commit could not be written", hint="check the disk or object store", table=table, n=n
+                "files of the commit could not be written",
+                hint="check the disk or object store",
+                table=table,
+                n=n,
             ) from error
         # 3. The number, the chain and the counts ride on the same swap.
         tallies = {COUNTS: _dump(counts), TOTALS: _dump(_added(head.totals, counts))}

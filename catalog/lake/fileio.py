@@ -185,7 +185,7 @@ class SyncedFileIO(PyArrowFileIO):
         return S3FileSystem(
             access_key=self.properties[S3_ACCESS_KEY_ID],
             secret_key=self.properties[S3_SECRET_ACCESS_KEY],
-            endpoint_override=self.properties[S3_ENDPOINT],
+            endpoint_override=self.properties[S3_ENDPOINT] or None,  # the region's own
             region=self.properties[S3_REGION],
             connect_timeout=CONNECT_S,
             request_timeout=REQUEST_S,

@@ -34,9 +34,7 @@ class Folder:
         """Every file of data and metadata."""
         for part in ("data", "metadata"):
             wanted = FileSelector(f"{self._root}/{part}", allow_not_found=True, recursive=True)
-            yield from (
-                each.path for each in self._files.get_file_info(wanted) if each.type == FileType.File
-            )
+            yield from (each.path for each in self._files.get_file_info(wanted) if each.type == FileType.File)
 
     def delete(self, path: str) -> None:
         """Remove a file; nothing happens when it is gone already."""

@@ -262,10 +262,13 @@ def _read(lake: Lake, path: str, columns: Sequence[str]) -> pa.Table:
 
 def _columns(files: FileIO, path: str, schema: pa.Schema) -> pa.Table:
     """By name: a table's version knows no renamed column."""
-    with answering(), files.new_input(path).open() as source:
-        # Not read_table: that would take `channel=…` in the path for a column of its own.
-        with parquet.ParquetFile(source, pre_buffer=True) as file:
-            return file.read(columns=schema.names).select(schema.names).cast(schema)
+    # Not read_table: that would take `channel=…` in the path for a column of its own.
+    with (
+        answering(),
+        files.new_input(path).open() as source,
+        parquet.ParquetFile(source, pre_buffer=True) as file,
+    ):
+        return file.read(columns=schema.names).select(schema.names).cast(schema)
 
 
 def _part(table: str, columns: Sequence[str]) -> pa.Schema:

@@ -140,7 +140,7 @@ class Store:
                 if attempt == LOADS - 1:
                     raise Stopped(
                         "the table's metadata file is gone",
-                        hint="were the files moved? tables name them in full: put them back",
+                        hint="was the home moved? tables name their files by full path: put it back",
                         table=name,
                     ) from error
             except ValueError:

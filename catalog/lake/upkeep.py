@@ -18,7 +18,7 @@ from pyiceberg.table import FileScanTask, Table
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from catalog import failpoints
-from catalog.errors import NotDurable, Stopped, UnsafeStore
+from catalog.errors import NotDurable, Stopped
 from catalog.lake.commit import COMMIT_SEQ, Lake
 from catalog.lake.folder import Folder
 from catalog.lake.read import ROW_ORDER, day_of, planned, whole_files

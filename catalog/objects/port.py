@@ -26,10 +26,10 @@ class Objects(Protocol):
         ...
 
     def create(self, key: str, content: bytes) -> bool:
-        """Keep an object unless its key is taken, then False; of many creators exactly one is told True.
+        """Keep an object unless its key is taken, then False. Durable on return, also the one that was there.
 
-        Durable on return, also the one that was there. After a lost answer the object is compared with
-        `content`: equal bytes are taken for one's own, so let them differ where that matters.
+        Of many creators exactly one has its object kept, and nobody else is told True. After a lost answer
+        the one itself may be told False: whoever must know compares what is there.
         """
         ...
 

@@ -1,4 +1,8 @@
-"""Objects in an S3 bucket, or in anything that speaks S3 and honours `If-None-Match: *`."""
+"""Objects in an S3 bucket, or in anything that speaks S3 and honours `If-None-Match: *`.
+
+What the server answered is as durable as the server makes it: SeaweedFS syncs a bucket's bytes only after
+`fs.configure -locationPrefix=/buckets/NAME/ -fsync -apply` in its shell.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +69,7 @@ class S3:
             },
         }
         self._store = _open(place, retry)
-        # A create that is sent again may meet itself: only we can tell, so nobody else repeats it.
+        # Whether the client repeats a create is its secret; here it is ours.
         self._once = _open(place, {"max_retries": 0, "retry_timeout": timedelta(seconds=REQUEST_S)})
         self._pause: Callable[[float], object] = threading.Event().wait
 
@@ -80,29 +84,21 @@ class S3:
 
     def create(self, key: str, content: bytes) -> bool:
         """As the port says."""
-        is_uncertain = False
         deadline_s = time.monotonic() + RETRY_S
         hit("object.synced")
         for attempt in range(TRIES):
             try:
                 obstore.put(self._once, _checked(key), content, mode="create", use_multipart=False)
             except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
-                return is_uncertain and self._holds(key, content)
+                return False
             except _FAILED as failure:
                 trouble = _error(failure, NotDurable)
-                is_uncertain = True
                 if isinstance(trouble, Permanent) or attempt == TRIES - 1 or time.monotonic() > deadline_s:
                     raise trouble from None
                 self._pause(_BACKOFF_S * 2**attempt)
             else:
                 return True
         raise AssertionError("the last attempt returns or raises")
-
-    def _holds(self, key: str, content: bytes) -> bool:
-        try:
-            return self.get(key) == content
-        except LookupError:
-            return False
 
     def get(self, key: str) -> bytes:
         """As the port says."""

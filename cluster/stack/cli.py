@@ -21,18 +21,23 @@ stack_app.add_typer(superset_app, name="superset")
 def up(as_json: AsJson = False) -> None:
     """Start the servers, fetching what is missing, and wait until they serve."""
     from catalog.clock import SystemClock
+    from cluster.places import of_stack, write
     from cluster.stack import lifecycle
+    from cluster.stack.stack import Stack
 
     settings, begin_s = configured(), time.monotonic()
     with Console(stderr=True).status("starting PostgreSQL, S3 and Trino …"):
         started = lifecycle.up(settings, SystemClock())
+    places = settings.stack.absolute() / "cluster.json"
+    write(of_stack(Stack.open(settings.stack)), places)
     took_s = round(time.monotonic() - begin_s, 1)
     folder = str(settings.stack.absolute())
     if as_json:
-        show({"folder": folder, "started": started, "took_s": took_s}, as_json)
+        show({"folder": folder, "started": started, "took_s": took_s, "cluster": str(places)}, as_json)
     else:
         said = f"{', '.join(started)} started in {took_s} s" if started else "up already"
         Console().print(f"{said}; addresses and passwords are in {folder}/stack.json", soft_wrap=True)
+        Console().print(f"BEEJAN_PROFILE=cluster BEEJAN_CLUSTER={places} runs on them", soft_wrap=True)
 
 
 @stack_app.command()

@@ -30,6 +30,7 @@ PASSED_ON = (
     ("/v1/ledger", "GET"),
     ("/v1/dictionary", "GET"),
     ("/v1/sql", "POST"),
+    ("/v1/openapi.json", "GET"),
 )
 """What the query side answers through this door."""
 

@@ -33,6 +33,7 @@ class State(msgspec.Struct):
     state: str = "pending"
     disposition: str | None = None
     reason: str | None = None
+    reason_field: str | None = None
     commit_seq: int | None = None
 
 
@@ -54,7 +55,8 @@ class Asking:
             found = await self._deps.lookup(event_id)
         state = State(event_id)
         if found is not None and found.source == key.source:
-            state = State(event_id, "committed", found.disposition, found.reason, found.commit_seq)
+            decided = (found.disposition, found.reason, found.reason_field, found.commit_seq)
+            state = State(event_id, "committed", *decided)
         return Response(msgspec.json.encode(state), media_type=framing.JSON)
 
     async def query(self, request: Request) -> Response:

@@ -50,6 +50,7 @@ class Committed(NamedTuple):
     source: str
     disposition: str
     reason: str | None
+    reason_field: str | None
     commit_seq: int
 
 

@@ -22,7 +22,7 @@ _SENDING = (400, 401, 403, 404, 413, 415, 429, 503)
 _ABOUT = (
     "Events come in, and are acknowledged with 202 once they are durable. What an event says is judged "
     "afterwards: ask its status address. Send anything again that was not acknowledged; the same event "
-    "is stored once, however often it comes."
+    "is stored once, however often it comes. Questions are described in /v1/openapi.json."
 )
 Json = dict[str, Any]
 

@@ -11,10 +11,11 @@ from typing import Annotated, Any, NamedTuple, Protocol
 import msgspec
 from anyio import to_thread
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from catalog.errors import BeejanError, Permanent, Transient
 from serve_apps.passing import unless_gone
-from serve_apps.problems import install, problem
+from serve_apps.problems import MEDIA_TYPE, install, problem
 from serve_apps.query import asked, cursor
 from serve_apps.query.answers import AS_OF, respond, rows
 from serve_apps.query.dictionary import dictionary
@@ -24,6 +25,11 @@ from serve_apps.query.refusals import refused
 from serve_apps.query.roles import grants
 
 MAX_BODY_BYTES = 256 << 10
+DESCRIPTION = "/v1/openapi.json"
+REFUSAL: dict[str, Any] = {
+    "description": "A problem document (RFC 9457): `code` is stable, `hint` says what to do.",
+    "content": {MEDIA_TYPE: {"schema": {"type": "object"}}},
+}
 
 
 class Keys(Protocol):
@@ -52,7 +58,15 @@ class Sql(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 def create_api(deps: Deps) -> FastAPI:
     """The door over an engine; the same application with or without Ray."""
-    app = FastAPI(title="Beejan complaints: questions", version="1")
+    app = FastAPI(
+        title="Beejan complaints: questions",
+        version="1",
+        description="Views and the meaning of each column: GET /v1/dictionary.",
+        openapi_url=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        responses={"4XX": REFUSAL, "503": REFUSAL},
+    )
     app.state.deps = deps
     install(app)
     app.add_exception_handler(BeejanError, _failed)
@@ -84,11 +98,13 @@ class Asker(NamedTuple):
             left.set()
 
 
-def asker(request: Request) -> Asker:
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
+
+
+def asker(request: Request, given: Bearer) -> Asker:
     """Whoever holds a key that may ask. Raises Refused (401)."""
     deps: Deps = request.app.state.deps
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    role = deps.keys.role_of(token.strip()) if scheme.lower() == "bearer" else None
+    role = None if given is None else deps.keys.role_of(given.credentials.strip())
     if role is None:
         raise refused("no_key")
     return Asker(request, deps, role)

@@ -12,7 +12,7 @@ from serve_apps.passing import Answered, Asked
 from serve_apps.query.api import Deps, create_api
 from serve_apps.query.engine.port import Limits
 
-FIND = "SELECT source, disposition, reason, plan AS commit_seq FROM events WHERE event_id = ?"
+FIND = "SELECT source, disposition, reason, reason_field, plan AS commit_seq FROM events WHERE event_id = ?"
 
 
 class Door:
@@ -32,7 +32,7 @@ class Door:
         return Answered(given.status_code, list(given.headers.items()), given.content)
 
     async def find(self, event_id: str) -> dict[str, Any] | None:
-        """What became of an event: source, disposition, reason, commit_seq; None while nothing is known."""
+        """Source, disposition, reason, its field and commit_seq of an event; None while nothing is known."""
         engine = self._deps.engine
         found = await to_thread(engine.query, FIND, [event_id], "operations", Limits(rows=1))
         rows: list[dict[str, Any]] = found.table.to_pylist()

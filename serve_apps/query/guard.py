@@ -22,6 +22,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from catalog.errors import BadInput
 from serve_apps.query.allowed import NODES, PARTS, REGEXPS, STATEMENTS, TYPES
 from serve_apps.query.engine.port import Value
+from serve_apps.query.growth import bound
 
 SERVED = "served"
 MAX_CHARACTERS = 20_000
@@ -59,6 +60,7 @@ def guard(
     with _refusing():
         tree = _parse(sql, params)
         read = _rewrite(tree, views, schema)
+        bound(tree)
         _limit(tree, rows + 1)
         return Guarded(_written(tree, dialect), read, [])
 
@@ -70,6 +72,7 @@ def marked(
     with _refusing():
         tree = _parse(sql, params)
         read = _rewrite(tree, views, schema)
+        bound(tree)
         _limit(tree, rows + 1)
         for node in [node for node in tree.walk() if _PARAMETER in node.meta]:
             node.replace(exp.Literal.string(f"{MARK}{node.meta[_PARAMETER]}"))
@@ -124,7 +127,9 @@ def _parse(sql: str, params: Sequence[Value]) -> exp.Select | exp.SetOperation:
             column=facts.get("col") or 0,
         ) from None
     if len(trees) != 1 or not isinstance(trees[0], STATEMENTS):
-        raise BadInput("only one SELECT can be asked", hint="remove the other statements")
+        raise BadInput(
+            "only one SELECT can be asked", hint="columns: GET /v1/dictionary, `beejan dictionary`"
+        )
     tree = trees[0]
     for nodes, _ in enumerate(tree.walk()):
         if nodes >= MAX_NODES:
@@ -172,7 +177,7 @@ def _check(node: exp.Expr) -> None:
     kind = type(node)
     if kind not in NODES:
         name = node.name if kind is exp.Anonymous and _NAME.fullmatch(node.name) else kind.__name__
-        raise BadInput("not allowed in a query", hint="GET /v1/dictionary lists the views", what=name.lower())
+        raise BadInput("not allowed in a query", hint="write it without that", what=name.lower())
     parts = PARTS.get(kind)
     for part, value in node.args.items():
         if parts is not None and value and part not in parts:

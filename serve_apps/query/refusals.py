@@ -19,8 +19,18 @@ class Refusal(NamedTuple):
 REFUSALS = {
     row.code: row
     for row in (
-        Refusal("bad_request", 400, "a parameter or the body cannot be read", 'a query is {"sql": …}'),
-        Refusal("no_key", 401, "a key for asking is needed", "send Authorization: Bearer KEY"),
+        Refusal(
+            "bad_request",
+            400,
+            "a parameter or the body cannot be read",
+            'see /v1/openapi.json; a query is {"sql": …}',
+        ),
+        Refusal(
+            "no_key",
+            401,
+            "a key for asking is needed",
+            "an ingest key cannot ask: `beejan keys create NAME --role analyst`",
+        ),
         Refusal("role_forbidden", 403, "this key may not see original text", "ask for a compliance key"),
         Refusal("not_committed", 404, "no such event is committed", "it may be pending"),
         Refusal("not_acceptable", 406, "no such form of answer", "Accept JSON, CSV or Arrow"),

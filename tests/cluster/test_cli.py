@@ -53,9 +53,10 @@ def test_a_day_at_the_console(tmp_path: Path) -> None:
         "backlog_events",
         "oldest_unplanned_s",
         "stopped",
+        "doors",
         "actors",
     ]
-    assert list(done.values()) == [1, 1, 0, None, [], []]
+    assert list(done.values()) == [1, 1, 0, None, [], "not up", []]
     ledger = answer(home, "ledger")
     assert ledger["balanced"]
     assert ledger["total"] == {

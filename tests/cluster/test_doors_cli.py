@@ -57,7 +57,11 @@ def test_a_key_is_made_shown_once_rotated_and_revoked(tmp_path: Path) -> None:
         ("gateway", ["sms"], True),
         ("gateway", ["sms"], False),
     ]
-    assert "bjn_" not in beejan(tmp_path, "keys", "list").stdout
+    shown = beejan(tmp_path, "keys", "list", COLUMNS="120").stdout
+    assert "bjn_" not in shown
+    day = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"
+    assert re.search(rf"gateway │ ingest │ sms\s+│ {day} │ revoked {day} │", shown)
+    assert re.search(rf"gateway │ ingest │ sms\s+│ {day} │ valid\s+│", shown)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +69,7 @@ def test_a_key_is_made_shown_once_rotated_and_revoked(tmp_path: Path) -> None:
     [
         (("create", "gateway", "--channel", "sms", "--channel", "fax"), "no such channel: fax"),
         (("create", "gateway"), "needs a channel"),
+        (("create", "board", "--role", "analyst", "--channel", "sms"), "has no channel"),
         (("revoke", "0" * 12), "no such key"),
     ],
 )
@@ -146,6 +151,15 @@ def test_query_answers_from_a_home_at_rest_in_each_form(tmp_path: Path) -> None:
     assert beejan(tmp_path, "query", asked, "--format", "csv").stdout.splitlines()[0] == "redacted_text"
     refused = beejan(tmp_path, "query", "SELECT * FROM structured.events")
     assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)
+
+
+def test_the_dictionary_says_what_each_column_means(tmp_path: Path) -> None:
+    every, one = (beejan(tmp_path, "dictionary", *words).stdout for words in ((), ("kpi_daily",)))
+    assert all(name in every for name in ("clusters: ", "complaints: ", "representative_text"))
+    assert "is_provisional" in one
+    assert "clusters: " not in one
+    unknown = beejan(tmp_path, "dictionary", "kpi")
+    assert (unknown.returncode, "kpi_daily" in unknown.stderr) == (2, True)
 
 
 def test_event_says_what_was_decided(tmp_path: Path) -> None:

@@ -12,7 +12,13 @@ from catalog.errors import Unavailable
 from cluster import serving
 from serve_apps.ingest.deps import Committed
 
-FOUND = {"source": "gateway", "disposition": "accepted", "reason": None, "commit_seq": 3}
+FOUND = {
+    "source": "gateway",
+    "disposition": "accepted",
+    "reason": None,
+    "reason_field": None,
+    "commit_seq": 3,
+}
 
 
 class Handle:
@@ -43,7 +49,7 @@ def test_ports_nobody_asked_for_are_free_ones_and_choices_stay(monkeypatch: Any)
 
 
 def test_an_event_is_looked_up_beyond_the_door(monkeypatch: Any) -> None:
-    assert looked_up(monkeypatch, FOUND) == Committed("gateway", "accepted", None, 3)
+    assert looked_up(monkeypatch, FOUND) == Committed("gateway", "accepted", None, None, 3)
     assert looked_up(monkeypatch, None) is None
 
 

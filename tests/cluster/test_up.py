@@ -253,10 +253,34 @@ def test_each_role_sees_what_it_may(seen: Seen) -> None:
 def test_up_says_where_it_is_and_down_ends_in_order(seen: Seen, house: House) -> None:
     names = {each["name"] for each in seen.status["actors"] if each["alive"]}
     assert {"driver", "sequencer", "dedup", "worker-0"} <= names
+    assert seen.status["doors"] == house.url
     assert (seen.status["backlog_events"], seen.status["stopped"]) == (0, [])
     assert seen.again.startswith(f"up already at {house.url}")
     assert (seen.down.returncode, seen.down.stdout) == (0, "stopped\n")
-    assert not [line for line in house.log.read_text().splitlines() if re.search("WARN|ERROR|fail", line)]
+    assert not [
+        line for line in house.log.read_text().splitlines() if re.search("WARN|ERROR|fail|\x1b", line)
+    ]
+
+
+def test_make_demo_plays_a_day_and_stops(tmp_path: Path) -> None:
+    day = House(tmp_path / "home")
+    with ended(day):
+        make = ["make", "--old-file=.venv/ready", f"BIN={Path(BEEJAN).parent}", "EVENTS=60", "demo"]
+        done = subprocess.run(
+            make, cwd=ROOT, env=day.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr + done.stdout
+        assert up.running(day.settings) is None
+    for said in (
+        "sent",
+        "Complaints by category",
+        "The ledger",
+        "from start to answers",
+        "stopped; its data",
+    ):
+        assert said in done.stdout
+    ledger = ledger_home(open_stores(day.settings))
+    assert (ledger.balanced, ledger.total["received"]) == (True, 60)
 
 
 def test_what_it_leaves_is_whole_and_a_second_life_finds_it(seen: Seen, house: House) -> None:

@@ -235,7 +235,9 @@ def test_a_full_disk_before_the_swap_says_that_nothing_happened(
 @pytest.mark.parametrize(
     ("point", "seq"), [("commit.loaded", 0), ("file.written", 0), ("commit.staged", 0), ("commit.swapped", 1)]
 )
-def test_a_crash_at_any_step_leaves_all_or_nothing(lake: Lake, place: LakePlace, point: str, seq: int) -> None:
+def test_a_crash_at_any_step_leaves_all_or_nothing(
+    lake: Lake, place: LakePlace, point: str, seq: int
+) -> None:
     with crash_at(point):
         put(lake, 1)
     after = Lake(place)

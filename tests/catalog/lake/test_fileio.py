@@ -141,11 +141,6 @@ def test_an_output_is_created_once_unless_overwritten(home: Path) -> None:
         assert stream.read() == b"two!"
 
 
-def test_an_object_store_keeps_the_librarys_output() -> None:
-    output = SyncedFileIO({"s3.region": "none"}).new_output("s3://bucket/a")
-    assert type(output).__name__ == "PyArrowFile"
-
-
 def test_listing_sees_the_files_of_a_commit(lake: Lake) -> None:
     put(lake, 1)
     table = lake.store.load(EVENTS.name)

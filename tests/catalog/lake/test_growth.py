@@ -11,7 +11,7 @@ from catalog.lake.commit import Lake
 from catalog.lake.folder import Folder
 from catalog.lake.rebuild import rebuild
 from catalog.tables import COMPLAINTS, EVENTS
-from tests.catalog.lake.conftest import events, put
+from tests.catalog.lake.conftest import ON_FILES, events, put
 
 
 def measured(lake: Lake, table_name: str = EVENTS.name) -> tuple[int, int]:
@@ -22,6 +22,7 @@ def measured(lake: Lake, table_name: str = EVENTS.name) -> tuple[int, int]:
     return len(table.io.new_input(table.metadata_location)), len(snapshot.manifests(table.io))
 
 
+@ON_FILES
 def test_metadata_is_bounded(lake: Lake) -> None:
     rows = events(1, 8)
     sizes = {}
@@ -37,6 +38,7 @@ def test_metadata_is_bounded(lake: Lake) -> None:
     assert sum(path.endswith(".metadata.json") for path in listed) == 11
 
 
+@ON_FILES
 def test_a_table_that_is_rebuilt_again_and_again_keeps_few_manifests(lake: Lake) -> None:
     now = datetime(2026, 1, 2, tzinfo=UTC)
     for seq in range(1, 61):

@@ -19,7 +19,7 @@ from catalog.lake.swap import SNAPSHOT_SEQ
 from catalog.lake.upkeep import GRACE_US
 from catalog.lake.write import stage
 from catalog.tables import EVENTS, LEDGER
-from tests.catalog.lake.conftest import DAY, Disk, at, crash_at, events, ledger, put
+from tests.catalog.lake.conftest import DAY, ON_FILES, Disk, at, crash_at, events, ledger, put
 
 NEXT = DAY + timedelta(days=1)
 
@@ -197,9 +197,7 @@ class TestExpiry:
 
 
 class TestOrphans:
-    def test_what_a_refused_commit_left_goes_and_nothing_else(
-        self, filled: Lake, rival: Lake
-    ) -> None:
+    def test_what_a_refused_commit_left_goes_and_nothing_else(self, filled: Lake, rival: Lake) -> None:
         with at("commit.staged", lambda: put(rival, 6)), pytest.raises(CommitConflict):
             put(filled, 6)
         orphans = on_disk(filled) - named(filled)
@@ -260,6 +258,7 @@ class TestOrphans:
         ],
     )
     @pytest.mark.parametrize("awake", ["orphans.listed", "orphans.moved", "orphans.deleted"])
+    @ON_FILES  # of the catalog it needs only what the commit's own timelines hold it to
     def test_a_sleeper_never_wakes_to_missing_files(
         self, filled: Lake, rival: Lake, work: Callable[[Lake], object], asleep: tuple[str, int], awake: str
     ) -> None:

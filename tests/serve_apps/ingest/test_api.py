@@ -178,7 +178,8 @@ def test_a_receipt_is_a_function_of_the_id(tmp_path: Path) -> None:
     assert provided.json() == body
     assert keyed.json()["event_id"] == event_id("gateway", "idempotency_key", "k")
     assert state.json() == {
-        "event_id": expected, "state": "pending", "disposition": None, "reason": None, "commit_seq": None
+        "event_id": expected, "state": "pending", "disposition": None, "reason": None, "reason_field": None,
+        "commit_seq": None
     }  # fmt: skip
 
 
@@ -312,14 +313,19 @@ def test_a_lost_hint_costs_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("source", "state"), [("gateway", "committed"), ("other", "pending")])
 def test_only_its_own_source_is_told_of_an_event(tmp_path: Path, source: str, state: str) -> None:
     async def lookup(_: str) -> Committed | None:
-        return Committed(source, "quarantined", "text_invalid", 7)
+        return Committed(source, "quarantined", "text_invalid", "$.text", 7)
 
     async def ask() -> dict[str, Any]:
         async with opened(deps(tmp_path, lookup=lookup), token(tmp_path)) as door:
             found = await door.get("/v1/events/" + "a" * 32)
             return dict(found.json())
 
-    known = {"disposition": "quarantined", "reason": "text_invalid", "commit_seq": 7}
+    known = {
+        "disposition": "quarantined",
+        "reason": "text_invalid",
+        "reason_field": "$.text",
+        "commit_seq": 7,
+    }
     told = known if state == "committed" else dict.fromkeys(known)
     assert asyncio.run(ask()) == {"event_id": "a" * 32, "state": state, **told}
 

@@ -313,7 +313,7 @@ SELECT regexp_like(redacted_text, redacted_text) FROM complaints
 -- a pattern must be a short text
 SELECT regexp_like('x', 'x' || redacted_text) FROM complaints
 
--- failed on a value
+-- bounded
 SELECT regexp_like(redacted_text, '((((a{1,900}){1,900}){1,900}){1,900})') FROM complaints
 
 -- bounded
@@ -382,5 +382,5 @@ WITH a AS (SELECT concat('xxxxxxxxxxxxxxxx', 'xxxxxxxxxxxxxxxx') AS x), b AS (SE
 -- bounded
 SELECT a.event_id, count(*) FROM events a, events b, events c, events d GROUP BY CUBE (a.event_id, b.event_id, c.event_id, d.event_id, a.channel, a.source, a.region)
 
--- failed on a value
+-- the query
 SELECT 99999999999999999999999999999999999999 * 99999999999999999999999999999999999999

@@ -11,7 +11,7 @@ from catalog.errors import Busy, TooLarge, UnsafeStore
 from catalog.lake.commit import Lake
 from catalog.lake.store import local
 from catalog.tables import EVENTS
-from serve_apps.query.api import Deps, create_api
+from serve_apps.query.api import ROUTES, Deps, create_api
 from serve_apps.query.engine.port import Answer, Gone, Limits, QueryEngine, Role, Value, never
 from tests.serve_apps.client import Client
 from tests.serve_apps.query.engine.engines import duckdb
@@ -251,9 +251,15 @@ def test_the_dictionary_lists_what_can_be_asked(engine: QueryEngine) -> None:
 
 
 def test_describes_itself() -> None:
-    described = client(Canned(Busy("never asked"))).get("/openapi.json").json()
+    described = (
+        client(Canned(Busy("never asked"))).get("/v1/openapi.json", headers={"Authorization": ""}).json()
+    )
     assert described["openapi"].startswith("3.1")
-    assert {"/v1/sql", "/v1/complaints", "/v1/complaints/{event_id}"} <= set(described["paths"])
+    assert set(described["paths"]) == {*ROUTES, "/v1/sql"}
+    for operations in described["paths"].values():
+        for told in operations.values():
+            assert (told["security"], "422" in told["responses"]) == ([{"HTTPBearer": []}], False)
+            assert {"200", "4XX", "503"} <= set(told["responses"])
 
 
 def test_events_of_a_lake_that_grows_are_there_at_once(tmp_path: Path) -> None:

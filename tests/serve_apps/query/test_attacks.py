@@ -43,7 +43,10 @@ def test_is_refused(small_lake: Small, reason: str, sql: str) -> None:
 
 @pytest.mark.parametrize("sql", HARMLESS, ids=[sql[:60] for sql in HARMLESS])
 def test_gives_nothing_away(engine: QueryEngine, sql: str) -> None:
-    shown = str(engine.query(sql, (), "analyst", Limits()).table.to_pylist())
+    try:
+        shown = str(engine.query(sql, (), "analyst", Limits()).table.to_pylist())
+    except BadInput as refused:  # one engine can do what the other cannot
+        shown = str(refused)
     assert "customer-" not in shown
     assert "account-" not in shown
 

@@ -172,13 +172,17 @@ def test_a_wrong_query_is_bad_input_without_values(
 @pytest.mark.parametrize(
     ("sql", "limits", "error"),
     [
-        (f"SELECT count(*) FROM {MANY}", Limits(seconds=0.5), TooSlow),
-        ("SELECT * FROM events", Limits(bytes=1_000), TooLarge),
-        (f"SELECT array_agg(concat(a.redacted_text, b.redacted_text)) AS x FROM {MANY}", Limits(), TooLarge),
+        (f"SELECT count(*) FROM {MANY}", Limits(seconds=0.5), (TooSlow,)),
+        ("SELECT * FROM events", Limits(bytes=1_000), (TooLarge,)),
+        (
+            f"SELECT array_agg(a.redacted_text || b.source) AS x FROM {MANY}",
+            Limits(),
+            (TooLarge, TooSlow),
+        ),
     ],
 )
 def test_ends_what_costs_too_much_and_goes_on(
-    engine: QueryEngine, sql: str, limits: Limits, error: type[Exception]
+    engine: QueryEngine, sql: str, limits: Limits, error: tuple[type[Exception], ...]
 ) -> None:
     with pytest.raises(error):
         engine.query(sql, (), "analyst", limits)

@@ -1,0 +1,143 @@
+"""What is Trino's own: a server elsewhere, which may be gone, slow, or asked by somebody who went away."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from catalog.clock import SystemClock
+from catalog.errors import Unavailable
+from cluster.stack.stack import Stack
+from serve_apps.query.access import OWNER
+from serve_apps.query.api import Deps, create_api
+from serve_apps.query.engine.connection import Address, Watched, opened
+from serve_apps.query.engine.port import Answer, Gone, Limits, QueryEngine, Role, Value, never
+from serve_apps.query.engine.trino import Trino, rows
+from tests.serve_apps.query.conftest import Small
+from tests.serve_apps.query.engine.engines import address
+from tests.serve_apps.query.test_api import Keys, client, original
+
+on_trino = pytest.mark.parametrize("small_lake", ["trino"], indirect=True)
+MARK = "nobody_waits"
+SLOW = f"SELECT count(*) AS {MARK} FROM " + ", ".join(f"events AS e{n}" for n in range(9))
+RUNNING = (
+    f"SELECT state FROM system.runtime.queries WHERE source = 'beejan' AND query LIKE '%{MARK}%' AND state"
+)
+
+
+def states(stack: Stack, which: str) -> list[str]:
+    """Of the slow queries that the owner sees in the server."""
+    with Watched(SystemClock(), 30.0, 1 << 20, never) as session:
+        connection = opened(address(stack), OWNER, session)
+        found = rows(connection, f"{RUNNING} {which} AND query NOT LIKE '%runtime%'")
+    return [str(row[0]) for row in found]
+
+
+class Patient:
+    """An engine whose limits end nothing, so that something else must."""
+
+    def __init__(self, engine: QueryEngine) -> None:
+        self._engine = engine
+
+    def query(
+        self, sql: str, params: Sequence[Value], role: Role, limits: Limits, gone: Gone = never
+    ) -> Answer:
+        return self._engine.query(sql, params, role, limits._replace(seconds=120.0), gone)
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def silent(tmp_path: Path) -> Iterator[int]:
+    """A port that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def closed() -> int:
+    """A port nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize("port", ["closed", "silent"])
+def test_a_server_that_is_not_there_is_a_503_within_its_time(
+    stack: Stack, port: str, request: pytest.FixtureRequest
+) -> None:
+    there = address(stack)
+    engine = Trino(
+        Address("localhost", request.getfixturevalue(port), there.certificate, there.passwords),
+        SystemClock(),
+        processes=1,
+    )
+    try:
+        answer = client(engine).get("/v1/ledger")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert answer.json()["code"] == "unavailable"
+        # What needs no server goes on.
+        assert client(engine).get("/v1/dictionary").status_code == 200
+    finally:
+        engine.close()
+
+
+def test_a_wrong_password_or_certificate_says_no_more_than_unavailable(stack: Stack, tmp_path: Path) -> None:
+    there = address(stack)
+    wrong = Address(there.host, there.port, there.certificate, {**there.passwords, "analyst": "not-this-one"})
+    other = Address(there.host, there.port, ssl.get_default_verify_paths().openssl_cafile, there.passwords)
+    for each in (wrong, other):
+        engine = Trino(each, SystemClock(), processes=1)
+        with pytest.raises(Unavailable) as refused:
+            engine.query("SELECT 1 AS x", (), "analyst", Limits())
+        assert "not-this-one" not in str(refused.value) + repr(each)
+        engine.close()
+
+
+@on_trino
+def test_a_query_whose_caller_left_is_cancelled(stack: Stack, small_lake: Small) -> None:
+    left = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(small_lake.engine.query, SLOW, (), "analyst", Limits(seconds=120.0), left.is_set)
+        while not states(stack, "= 'RUNNING'"):
+            assert not asking.done()
+        left.set()
+        with pytest.raises(Unavailable):
+            asking.result()
+    while states(stack, "NOT IN ('FINISHED', 'FAILED')"):
+        pass
+
+
+@on_trino
+def test_a_caller_who_hangs_up_ends_the_query_in_the_server(stack: Stack, small_lake: Small) -> None:
+    app = create_api(Deps(Patient(small_lake.engine), Keys(), original))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
+    before = len(states(stack, "= 'FAILED'"))
+
+    async def hang_up() -> None:
+        serving = asyncio.ensure_future(server.serve())
+        while not server.started:
+            await asyncio.sleep(0)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=120) as caller:
+            sent = caller.post("/v1/sql", json={"sql": SLOW}, headers={"Authorization": "Bearer key-a"})
+            asking = asyncio.ensure_future(sent)
+            while not await asyncio.to_thread(states, stack, "= 'RUNNING'"):
+                assert not asking.done()
+            asking.cancel()
+        while await asyncio.to_thread(states, stack, "NOT IN ('FINISHED', 'FAILED')"):
+            pass
+        server.should_exit = True
+        await serving
+
+    asyncio.run(hang_up())
+    assert len(states(stack, "= 'FAILED'")) == before + 1
