@@ -1,8 +1,10 @@
-"""Commands of the stack: up, status, down."""
+"""Commands of the stack: up, status, down, its SQL console, and Superset over it."""
 
 from __future__ import annotations
 
+import os
 import time
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -75,6 +77,21 @@ def down(as_json: AsJson = False) -> None:
         show({"stopped": stopped}, as_json)
     else:
         Console().print(f"{', '.join(stopped)} stopped" if stopped else "nothing was up")
+
+
+@stack_app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def sql(
+    context: typer.Context, user: Annotated[str, typer.Option(help="One of Trino's users.")] = "analyst"
+) -> None:
+    """Trino's own console over the served views; it takes its own options too (`--file`, `--execute`)."""
+    from cluster.stack import console, distribution
+    from cluster.stack.stack import Stack
+
+    settings = configured()
+    stack = Stack.open(settings.stack.absolute())
+    jar = distribution.console(settings.cache.expanduser())
+    words = [*console.command(stack, jar, user), *context.args]
+    os.execve(words[0], words, os.environ | {console.PASSWORD: stack.users[user]})
 
 
 @superset_app.command("up")
