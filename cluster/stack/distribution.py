@@ -1,4 +1,4 @@
-"""Trino's own files, server and console: fetched through Maven once, checked, and what nobody uses removed."""
+"""Trino's own files, server and console: fetched through Maven once, checked, pruned of what nobody uses."""
 
 from __future__ import annotations
 
