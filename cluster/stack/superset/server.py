@@ -24,8 +24,8 @@ ADMIN = "superset"
 ROLES = {True: ["Admin"], False: ["Alpha", "sql_lab"]}
 """Of the administrator; of everybody else: own charts, dashboards and SQL, no connections, no accounts."""
 THREADS = 4
-MEMORY_BYTES = 3 << 30
-"""Of address space, of which it uses a tenth; what asks for more fails instead of the machine."""
+MEMORY_BYTES = 2 << 30
+"""Of address space, of which it uses less than half; what asks for more fails instead of the machine."""
 START_S = 300.0
 ANSWER_S = 2.0
 INSIDE = resources.files(__package__) / "inside"
