@@ -19,7 +19,7 @@ from rich.console import Console
 from catalog import failpoints
 from catalog.errors import BadInput, BeejanError, NotDurable, Permanent
 from catalog.log.port import Writer
-from cluster import doors_cli
+from cluster import doors_cli, views_cli
 from cluster import up as background
 from cluster.console import FINDING, NOT_DURABLE, STOPPED, USAGE, AsJson, configured, show, table
 from cluster.settings import Settings
@@ -32,6 +32,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 log_app = typer.Typer(no_args_is_help=True, help="The log.")
 app.add_typer(log_app, name="log")
 app.add_typer(doors_cli.keys_app, name="keys")
+app.add_typer(views_cli.views_app, name="views")
 app.add_typer(stack_app, name="stack")
 for command in (
     doors_cli.up,

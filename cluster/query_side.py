@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
 from catalog.clock import SystemClock
 from catalog.control.keys import KeyCache
 from catalog.errors import BadInput
 from catalog.lake.commit import Lake
 from cluster.home import Home
+from cluster.places import Trino as Server
 from cluster.places import places
 from cluster.settings import Settings
 from cluster.wiring import open_history, open_keys
 from serve_apps.query.api import Deps
 from serve_apps.query.engine.duckdb import DuckDb
-from serve_apps.query.engine.port import Role
+from serve_apps.query.engine.port import QueryEngine, Role
+from serve_apps.query.views import View
+
+if TYPE_CHECKING:
+    from serve_apps.query.engine.connection import Address
 
 KEYS_AGE_S = 2.0
 
@@ -36,11 +45,47 @@ def build(settings: Settings) -> Deps:
     return Deps(open_engine(settings), FreshKeys(keys), open_history(settings).payload)
 
 
-def open_engine(settings: Settings) -> DuckDb:
-    """The embedded engine over the tables of a home. Raises BadInput under another profile: it reads local
-    files only."""
+def open_engine(settings: Settings) -> QueryEngine:
+    """Trino where the places name it, else the embedded engine. Raises BadInput where neither can be: that
+    one reads local files only."""
     at = places(settings)
+    if at.trino is not None:
+        from serve_apps.query.engine.trino import Trino  # whose client takes long to import
+
+        return Trino(_address(at.trino), SystemClock())
     if not at.is_local:
-        raise BadInput("here SQL is not answered by the embedded engine", hint="ask Trino", profile="cluster")
+        raise BadInput("nobody answers SQL here", hint="name Trino in the cluster's file", profile="cluster")
     Home(settings.home).make()
     return DuckDb(Lake(at.lake), SystemClock())
+
+
+def make_views(settings: Settings, wanted: Iterable[View]) -> bool:
+    """Make the lake's tables where they are missing, then these views in Trino; False where there is none.
+
+    Raises Unavailable.
+    """
+    at = places(settings)
+    if at.trino is None:
+        return False
+    from serve_apps.query.served import apply
+
+    Lake(at.lake).close()
+    beside = at.warehouse.rpartition("/")[0]
+    apply(_address(at.trino), SystemClock(), f"{beside}/views/served", wanted)
+    return True
+
+
+def write_rules(settings: Settings) -> None:
+    """Trino's access rules of the stack on this machine, if there is one: it reads them within a second."""
+    from cluster.stack.stack import FILE, Stack, write_private
+    from serve_apps.query.access import document
+
+    if (settings.stack / FILE).exists():
+        write_private(Stack.open(settings.stack).rules, document())
+
+
+def _address(trino: Server) -> Address:
+    from serve_apps.query.engine.connection import Address
+
+    url = urlsplit(trino.address)
+    return Address(url.hostname or "", url.port or 443, trino.certificate, trino.users)

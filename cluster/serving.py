@@ -20,7 +20,7 @@ from ray.serve.exceptions import RayServeException
 
 from catalog.clock import SystemClock
 from catalog.control.keys import KeyCache
-from catalog.errors import Unavailable
+from catalog.errors import BeejanError, Unavailable
 from cluster import query_side
 from cluster.rayed import Doors
 from cluster.settings import Settings
@@ -28,10 +28,12 @@ from cluster.wiring import bundle_in_force, open_keys, open_log, writer_config
 from serve_apps.ingest.deployment import ingest, passing
 from serve_apps.ingest.deps import Committed, Deps
 from serve_apps.query.deployment import query
+from serve_apps.query.views import views
 
 KEYS_AGE_S = 3.0
 CLOSE_S = 20.0
 LOOK_S = 0.2
+log = logging.getLogger(__name__)
 INGEST, QUERY = "ingest", "query"
 SEQUENCER = "sequencer"
 
@@ -71,6 +73,7 @@ def open_doors(settings: Settings) -> None:
         logging_config={"log_level": "WARNING", "enable_access_log": False},
     )
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    _make_views(settings)
     serve.run(query(partial(query_side.build, settings)), name=QUERY, route_prefix=None)
     taking = ingest(
         partial(build_ingest, settings),
@@ -78,6 +81,13 @@ def open_doors(settings: Settings) -> None:
         ray_actor_options={"num_cpus": 0.5},
     )
     serve.run(taking, name=INGEST, route_prefix="/")
+
+
+def _make_views(settings: Settings) -> None:
+    try:
+        query_side.make_views(settings, views().values())
+    except BeejanError as error:  # events are taken in and decided without anybody who answers SQL
+        log.warning("the views were not made: %s; `beejan views apply` makes them", error)
 
 
 def close_doors() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -43,8 +43,9 @@ def arrow_type(name: str) -> pa.DataType:
     return TYPES[plain]
 
 
-def schema(columns: Sequence[tuple[str, str]]) -> pa.Schema:
+def schema(columns: Iterable[tuple[str, str]]) -> pa.Schema:
     """Of columns by name and Trino's type. Raises BadInput for two of one name."""
+    columns = list(columns)
     names = [name for name, _ in columns]
     if len(set(names)) < len(names):
         raise BadInput("two columns of the answer have one name", hint="name them with AS")

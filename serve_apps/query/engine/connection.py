@@ -123,7 +123,7 @@ def end(cursor: Cursor) -> None:
 
 def started(connection: Connection, sql: str, params: Sequence[Any]) -> Cursor:
     """A statement under way. Raises as `meant` says."""
-    cursor: Cursor = connection.cursor()  # type: ignore[no-untyped-call]
+    cursor: Cursor = connection.cursor()
     try:
         cursor.execute(sql, list(params) or None)  # type: ignore[no-untyped-call]
     except BaseException:

@@ -71,15 +71,15 @@ class Trino:
 
 def rows(connection: Connection, sql: str) -> list[list[Any]]:
     """All rows of a statement of ours. Raises what the client raises."""
-    return list(started(connection, sql, ()).fetchall())  # type: ignore[no-untyped-call]
+    return list(started(connection, sql, ()).fetchall())
 
 
 def _table(connection: Connection, told: Told, most_bytes: int) -> pa.Table:
     cursor = started(connection, told.sql, [_exact(value) for value in told.params])
     try:
-        shape = schema([(each.name, each.type_code) for each in cursor.description])
+        shape = schema([(each.name, str(each.type_code)) for each in cursor.description])
         batches, size = [], 0
-        while some := cursor.fetchmany(BATCH_ROWS):  # type: ignore[no-untyped-call]
+        while some := cursor.fetchmany(BATCH_ROWS):
             batches.append(batch(some, shape))
             size += batches[-1].nbytes
             if size > most_bytes:

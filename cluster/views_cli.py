@@ -1,0 +1,59 @@
+"""Commands of the served views: apply, check, rules."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from catalog.errors import BadInput
+from cluster.console import FINDING, AsJson, configured, show, table
+
+views_app = typer.Typer(no_args_is_help=True, help="The served views, and who may ask them.")
+
+
+@views_app.command()
+def apply(
+    view: Annotated[str | None, typer.Option("--view", help="One view alone.")] = None,
+    version: Annotated[int | None, typer.Option("--version", help="Which version of it.")] = None,
+) -> None:
+    """Make or replace the views in Trino, all as they are in force unless told, and write its rules anew."""
+    from cluster.query_side import make_views, write_rules
+    from serve_apps.query import views
+
+    if version is not None and view is None:
+        raise BadInput("a version is one of a view", hint="name it with --view")
+    if view is None:
+        wanted = list(views.views().values())
+    else:
+        wanted = [views.version(view, version or max(views.versions().get(view, {0: None})))]
+    settings = configured()
+    write_rules(settings)
+    if not make_views(settings, wanted):
+        raise BadInput("the embedded engine makes its views itself", hint="BEEJAN_PROFILE=cluster")
+    typer.echo("\n".join(f"{each.name}/{each.version}" for each in wanted))
+
+
+@views_app.command()
+def check(as_json: AsJson = False) -> None:
+    """Hold the views to their contract, by what the engine returns; exit code 1 where they differ."""
+    from cluster.query_side import open_engine
+    from serve_apps.query.drift import check as drifts
+
+    with closing(open_engine(configured())) as engine:
+        found = drifts(engine)
+    if as_json:
+        show({"drift": [each._asdict() for each in found]}, True)
+    else:
+        table(["view", "column", "promised", "found"], [list(each) for each in found])
+    if found:
+        raise typer.Exit(FINDING)
+
+
+@views_app.command()
+def rules() -> None:
+    """Trino's access rules, as its file."""
+    from serve_apps.query.access import document
+
+    typer.echo(document().decode())
