@@ -9,8 +9,9 @@ BIN := .venv/bin
 SEED ?= 1
 EVENTS ?= 40000
 PART ?=
+SUPERSET := cluster/stack/superset/requirements
 
-.PHONY: setup demo stack system test check pytest faults mutants bench lock
+.PHONY: setup demo stack superset system test check pytest faults mutants bench lock
 
 setup: .venv/ready
 
@@ -26,6 +27,9 @@ demo: setup
 
 stack: setup
 	$(BIN)/beejan stack up
+
+superset: stack
+	$(BIN)/beejan stack superset up
 
 system:
 	@missing=""; for p in $(SYSTEM_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
@@ -57,3 +61,5 @@ lock: setup
 	  --no-emit-find-links --quiet --output-file requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra stack --constraint requirements.lock --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file requirements-dev.lock
+	$(BIN)/uv pip compile $(SUPERSET).in --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --quiet --output-file $(SUPERSET).lock

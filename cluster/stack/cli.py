@@ -1,8 +1,10 @@
-"""Commands of the stack: up, status, down."""
+"""Commands of the stack: up, status, down, its SQL console, and Superset over it."""
 
 from __future__ import annotations
 
+import os
 import time
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -12,6 +14,9 @@ from cluster.console import FINDING, AsJson, configured, show, table
 stack_app = typer.Typer(
     no_args_is_help=True, help="The real servers on this machine: PostgreSQL, S3 and Trino."
 )
+
+superset_app = typer.Typer(no_args_is_help=True, help="Apache Superset over the stack: dashboards and SQL.")
+stack_app.add_typer(superset_app, name="superset")
 
 
 @stack_app.command()
@@ -72,3 +77,48 @@ def down(as_json: AsJson = False) -> None:
         show({"stopped": stopped}, as_json)
     else:
         Console().print(f"{', '.join(stopped)} stopped" if stopped else "nothing was up")
+
+
+@stack_app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def sql(
+    context: typer.Context, user: Annotated[str, typer.Option(help="One of Trino's users.")] = "analyst"
+) -> None:
+    """Trino's own console over the served views; it takes its own options too (`--file`, `--execute`)."""
+    from cluster.stack import console, distribution
+    from cluster.stack.stack import Stack
+
+    settings = configured()
+    stack = Stack.open(settings.stack.absolute())
+    jar = distribution.console(settings.cache.expanduser())
+    words = [*console.command(stack, jar, user), *context.args]
+    os.execve(words[0], words, os.environ | {console.PASSWORD: stack.users[user]})
+
+
+@superset_app.command("up")
+def superset_up(as_json: AsJson = False) -> None:
+    """Start Superset, installing it at the first call, and give it the dashboard; the stack must be up."""
+    from cluster.stack import lifecycle
+    from cluster.stack.superset.server import FILE
+
+    settings, begin_s = configured(), time.monotonic()
+    with Console(stderr=True).status("starting Superset …"):
+        given, started = lifecycle.up_superset(settings)
+    took_s = round(time.monotonic() - begin_s, 1)
+    if as_json:
+        show({"address": given.address, "started": started, "took_s": took_s}, as_json)
+    else:
+        said = f"started in {took_s} s" if started else "up already"
+        where = f"{given.address}/superset/dashboard/complaints/"
+        Console().print(f"{said}: {where}; accounts are in {given.folder}/{FILE}", soft_wrap=True)
+
+
+@superset_app.command("down")
+def superset_down(as_json: AsJson = False) -> None:
+    """Stop Superset; the stack goes on, and what people made in Superset stays."""
+    from cluster.stack import lifecycle
+
+    stopped = lifecycle.down(configured(), ("superset",))
+    if as_json:
+        show({"stopped": stopped}, as_json)
+    else:
+        Console().print("stopped" if stopped else "nothing was up")

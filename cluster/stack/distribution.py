@@ -1,4 +1,4 @@
-"""Trino's own files: fetched through Maven once, checked, unpacked, and what nobody uses removed."""
+"""Trino's own files, server and console: fetched through Maven once, checked, pruned of what nobody uses."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from catalog.errors import BadInput, Unavailable
 
 VERSION = "476"
 ARTIFACT = f"io.trino:trino-server:{VERSION}:tar.gz"
+CONSOLE = f"io.trino:trino-cli:{VERSION}:jar:executable"
 NAME = f"trino-server-{VERSION}"
 SHA256 = "cfd5accde17e8ebd251eeeb78aed1f490e77bb3a164d95a0f454bf8a7c1cbd3f"
+CONSOLE_SHA256 = "fe4e9c7fb569cd67673afa1622945f6308e1e59bdb825419352b80887661757b"
 PLUGINS = {
     "iceberg",
     "memory",
@@ -50,8 +52,22 @@ def installed(cache: Path, tarball: Path | None) -> Path:
                 _unpack(tarball, target)
             else:
                 downloads = cache / f"{NAME}.maven"
-                _unpack(_fetch(downloads), target)
+                _unpack(_fetch(downloads, ARTIFACT), target)
                 shutil.rmtree(downloads)
+    return target
+
+
+def console(cache: Path) -> Path:
+    """The console as one file for Java, fetched at the first call. Raises Unavailable."""
+    target = cache / f"trino-cli-{VERSION}.jar"
+    with _alone(cache):
+        if not target.exists():
+            downloads = cache / f"{target.name}.maven"
+            fetched = _fetch(downloads, CONSOLE)
+            if _digest(fetched) != CONSOLE_SHA256:
+                raise Unavailable("what Maven fetched is not Trino's console", hint="fetch it again")
+            fetched.replace(target)
+            shutil.rmtree(downloads)
     return target
 
 
@@ -64,27 +80,34 @@ def _alone(cache: Path) -> Iterator[None]:
         yield
 
 
-def _fetch(repository: Path) -> Path:
+def _fetch(repository: Path, artifact: str) -> Path:
+    """The one file of an artifact, group:name:version:type and perhaps classifier."""
     if shutil.which("mvn") is None:
         raise Unavailable(
             "Trino comes through Maven, which is not here",
             hint="install `maven`, or name a downloaded tarball in BEEJAN_TRINO_TARBALL",
-            artifact=ARTIFACT,
+            artifact=artifact,
         )
-    get = ["mvn", "--batch-mode", "--quiet", "dependency:get", f"-Dartifact={ARTIFACT}", "-Dtransitive=false"]
+    get = ["mvn", "--batch-mode", "--quiet", "dependency:get", f"-Dartifact={artifact}", "-Dtransitive=false"]
     done = subprocess.run(
         [*get, f"-Dmaven.repo.local={repository}"], capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        raise Unavailable("Maven cannot fetch Trino", hint=done.stdout.strip()[:500], artifact=ARTIFACT)
-    return repository / "io" / "trino" / "trino-server" / VERSION / f"{NAME}.tar.gz"
+        raise Unavailable("Maven cannot fetch Trino", hint=done.stdout.strip()[:500], artifact=artifact)
+    group, name, version, kind, *more = artifact.split(":")
+    file = "-".join((name, version, *more))
+    return repository.joinpath(*group.split("."), name, version, f"{file}.{kind}")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _unpack(tarball: Path, target: Path) -> None:
     """Whole first, hard links kept, since what stays is linked to what goes."""
     try:
-        with tarball.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        found = _digest(tarball)
     except OSError as error:
         raise BadInput("the tarball cannot be read", hint=str(error.strerror), file=str(tarball)) from None
     if found != SHA256:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,16 @@ from cluster.settings import Settings
 from cluster.stack import daemon, distribution, postgres, seaweed, trino
 from cluster.stack.daemon import Daemon
 from cluster.stack.server import Server
-from cluster.stack.stack import FILE, Stack
+from cluster.stack.stack import DATABASES, FILE, Stack
+from cluster.stack.superset import assets
+from cluster.stack.superset import installed as environment
+from cluster.stack.superset import server as superset
+from cluster.stack.superset.api import entered
+from cluster.stack.superset.server import Superset
 
 LOOK_S = 0.1
 STOP_S = 60.0
-STOPS = {"trino": SIGTERM, "seaweed": SIGTERM, "postgres": SIGINT}
+STOPS = {"superset": SIGTERM, "trino": SIGTERM, "seaweed": SIGTERM, "postgres": SIGINT}
 """What each is told, in this order: whoever uses another goes first. To PostgreSQL it means that open
 transactions end and the files are left clean."""
 
@@ -59,7 +64,7 @@ def up(settings: Settings, clock: Clock) -> list[str]:
         store_process = _start(stack, store, partial(seaweed.prepare, stack), started)
         _await(stack, database, database_process)
         # 2. The catalog has its tables before Trino sees it.
-        postgres.make_databases(stack)
+        postgres.make_databases(stack, {name: stack.passwords[name] for name in DATABASES})
         make_catalog(stack.database("catalog"))
         _await(stack, store, store_process)
         # 3. Trino, over both.
@@ -68,8 +73,29 @@ def up(settings: Settings, clock: Clock) -> list[str]:
         return started
 
 
-def down(settings: Settings) -> list[str]:
-    """Stop what runs, one after the other; the names of what was stopped.
+def up_superset(settings: Settings) -> tuple[Superset, list[str]]:
+    """Start Superset over a stack that is up, if it does not run, and give it its connection, datasets and
+    dashboard, over those that it has; what a client needs to know, and the names of what was started.
+
+    Raises Unavailable when there is no stack, when Superset cannot be installed or does not come up.
+    """
+    folder = settings.stack.absolute()
+    stack = Stack.open(folder)
+    programs = environment.installed(settings.cache.expanduser())
+    with _alone(folder):
+        given = Superset.open(stack) if (folder / superset.FILE).exists() else Superset.create(stack)
+        started: list[str] = []
+        postgres.make_databases(stack, {superset.DATABASE: given.password})
+        page = superset.server(given, programs)
+        process = _start(stack, page, partial(superset.prepare, stack, given), started)
+        _await(stack, page, process)
+        with entered(given, given.admin) as api:
+            api.give(assets.bundle(stack), {assets.DATABASE: stack.users[given.admin]})
+        return given, started
+
+
+def down(settings: Settings, names: Iterable[str] = STOPS) -> list[str]:
+    """Stop what runs of these, one after the other; the names of what was stopped.
 
     Raises Unavailable for what does not stop.
     """
@@ -78,7 +104,7 @@ def down(settings: Settings) -> list[str]:
         return []
     with _alone(folder):
         stack = Stack.open(folder)
-        return [name for name in STOPS if _stop(stack, name)]
+        return [name for name in names if _stop(stack, name)]
 
 
 def status(settings: Settings) -> list[Standing]:
@@ -87,10 +113,18 @@ def status(settings: Settings) -> list[Standing]:
     found = []
     for name in reversed(STOPS):
         process = _living(stack, name)
+        if name == "superset" and process is None:
+            continue  # not everybody wants it
         pid, peak = (process.pid, process.peak_bytes()) if process else (0, 0)
-        port = stack.ports.s3 if name == "seaweed" else getattr(stack.ports, name)
+        port = _port(stack, name)
         found.append(Standing(name, pid, port, peak, str(_log(stack, name))))
     return found
+
+
+def _port(stack: Stack, name: str) -> int:
+    if name == "superset":
+        return Superset.open(stack).port
+    return stack.ports.s3 if name == "seaweed" else int(getattr(stack.ports, name))
 
 
 @contextmanager

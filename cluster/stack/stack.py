@@ -115,7 +115,7 @@ class Stack(msgspec.Struct, frozen=True):
         made = cls(
             version=VERSION,
             folder=str(folder.absolute()),
-            ports=_free_ports(),
+            ports=Ports(*free_ports(len(Ports.__struct_fields__))),
             keys=KeyPairs(*(KeyPair(secrets.token_hex(10), secrets.token_urlsafe(30)) for _ in range(3))),
             passwords={role: secrets.token_urlsafe(24) for role in ("postgres", *DATABASES)},
             users={user: secrets.token_urlsafe(24) for user in USERS},
@@ -163,7 +163,7 @@ def write_private(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def _free_ports() -> Ports:
+def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on now. Raises BadInput when there are too few."""
     found: list[int] = []
     with ExitStack() as held:
@@ -174,6 +174,6 @@ def _free_ports() -> Ports:
             except OSError:
                 continue
             found.append(tried.getsockname()[1])
-            if len(found) == len(Ports.__struct_fields__):
-                return Ports(*found)
+            if len(found) == count:
+                return found
     raise BadInput("too few free ports", hint=f"something holds most of {_PORTS.start} to {_PORTS.stop}")

@@ -1,0 +1,88 @@
+"""What Superset is given fits together before any Superset sees it."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlglot
+import yaml
+from sqlglot import exp
+
+from cluster.stack.stack import Stack
+from cluster.stack.superset.assets import ROOT, bundle, identity
+from serve_apps.query.roles import grants
+from serve_apps.query.views import views
+
+DATASETS = {str(identity("dataset", name)): name for name in views()}
+Document = dict[str, Any]
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    """Addresses and passwords, and no server."""
+    return Stack.create(tmp_path)
+
+
+def files(stack: Stack, kind: str) -> list[Document]:
+    """What is in the ZIP, by the kind of asset."""
+    with zipfile.ZipFile(io.BytesIO(bundle(stack))) as archive:
+        names = [name for name in archive.namelist() if name.startswith(f"{ROOT}/{kind}/")]
+        return [yaml.safe_load(archive.read(name)) for name in names]
+
+
+def names(query: Document) -> set[str]:
+    """The columns that a chart's query reads."""
+    sql = [each if isinstance(each, str) else each["sqlExpression"] for each in query["columns"]]
+    sql += [metric["sqlExpression"] for metric in query["metrics"] or ()]
+    parsed = (sqlglot.parse_one(each, read="trino") for each in sql)
+    return {column.name for each in parsed for column in each.find_all(exp.Column)}
+
+
+def test_the_connection_is_verified_and_asks_as_each_user(stack: Stack) -> None:
+    (database,) = files(stack, "databases")
+    assert (
+        database["sqlalchemy_uri"] == f"trino://superset:XXXXXXXXXX@localhost:{stack.ports.trino}/lake/served"
+    )
+    verified = {"http_scheme": "https", "verify": str(stack.certificate)}
+    assert database["extra"]["engine_params"]["connect_args"] == verified
+    assert database["impersonate_user"] is True
+    assert not any(database[name] for name in ("allow_dml", "allow_ctas", "allow_cvas", "allow_file_upload"))
+
+
+def test_no_password_is_in_it(stack: Stack) -> None:
+    with zipfile.ZipFile(io.BytesIO(bundle(stack))) as archive:
+        said = b"".join(archive.read(name) for name in archive.namelist()).decode()
+    assert [word for word in (*stack.users.values(), *stack.passwords.values()) if word in said] == []
+
+
+def test_every_view_is_a_dataset(stack: Stack) -> None:
+    found = {each["table_name"]: each for each in files(stack, "datasets")}
+    assert {name: [column["column_name"] for column in each["columns"]] for name, each in found.items()} == {
+        name: [column.name for column in view.columns] for name, view in views().items()
+    }
+    assert {each["uuid"]: name for name, each in found.items()} == DATASETS
+
+
+def test_a_chart_asks_for_columns_that_an_analyst_has(stack: Stack) -> None:
+    for chart in files(stack, "charts"):
+        view = views()[DATASETS[chart["dataset_uuid"]]]
+        (query,) = json.loads(chart["query_context"])["queries"]
+        there = {column.name for column in grants()["analyst"].columns(view)}
+        assert names(query) <= there - grants()["analyst"].masked, chart["slice_name"]
+        assert (query["metrics"] or []) == chart["params"].get("metrics", []), chart["slice_name"]
+        assert chart["viz_type"] == chart["params"]["viz_type"], chart["slice_name"]
+
+
+def test_the_dashboard_shows_every_chart(stack: Stack) -> None:
+    (dashboard,) = files(stack, "dashboards")
+    shown = [
+        each["meta"] for each in dashboard["position"].values() if each != "v2" and each["type"] == "CHART"
+    ]
+    charts = {each["uuid"]: each["slice_name"] for each in files(stack, "charts")}
+    assert {each["uuid"]: each["sliceName"] for each in shown} == charts
+    assert len(shown) == len(charts) == 8
