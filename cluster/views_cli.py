@@ -29,9 +29,9 @@ def apply(
     else:
         wanted = [views.version(view, version or max(views.versions().get(view, {0: None})))]
     settings = configured()
+    write_rules(settings)
     if not make_views(settings, wanted):
         raise BadInput("the embedded engine makes its views itself", hint="BEEJAN_PROFILE=cluster")
-    write_rules(settings)
     typer.echo("\n".join(f"{each.name}/{each.version}" for each in wanted))
 
 

@@ -1,0 +1,44 @@
+"""The commands of the views, on both profiles."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cluster import places
+from cluster.stack.stack import Stack
+from serve_apps.query.access import rules
+from serve_apps.query.views import views
+from tests.cluster.test_cli import answer, beejan
+
+
+@pytest.fixture
+def under(stack: Stack, tmp_path: Path) -> dict[str, str]:
+    """The environment of a home on the real servers."""
+    file = places.write(places.of_stack(stack), tmp_path / "cluster.json")
+    return {"BEEJAN_PROFILE": "cluster", "BEEJAN_CLUSTER": str(file), "BEEJAN_STACK": stack.folder}
+
+
+def test_views_are_made_checked_and_taken_back(tmp_path: Path, stack: Stack, under: dict[str, str]) -> None:
+    only_owner = {**rules(), "queries": rules()["queries"][:1]}
+    stack.rules.write_text(json.dumps(only_owner))
+    for _ in range(2):
+        made = beejan(tmp_path, "views", "apply", **under).stdout.split()
+        assert made == [f"{each.name}/{each.version}" for each in views().values()]
+    assert json.loads(stack.rules.read_text()) == rules()
+    assert json.loads(beejan(tmp_path, "views", "check", "--json", **under).stdout) == {"drift": []}
+    beejan(tmp_path, "views", "apply", "--view", "ledger", "--version", "1", **under)
+    drifted = beejan(tmp_path, "views", "check", "--json", **under)
+    assert drifted.returncode == 1
+    assert [each["view"] for each in json.loads(drifted.stdout)["drift"]] == ["ledger"]
+    beejan(tmp_path, "views", "apply", "--view", "ledger", **under)
+    asked = beejan(tmp_path, "query", "SELECT table_name FROM as_of ORDER BY 1", "--format", "json", **under)
+    assert len(json.loads(asked.stdout)["rows"]) == 3
+
+
+def test_the_embedded_engine_makes_its_own(tmp_path: Path) -> None:
+    assert answer(tmp_path, "views", "check") == {"drift": []}
+    assert "makes its views itself" in beejan(tmp_path, "views", "apply").stderr
+    assert json.loads(beejan(tmp_path, "views", "rules").stdout) == rules()
