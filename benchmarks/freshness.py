@@ -1,6 +1,6 @@
 """How long after its 202 an event is seen by SQL: in the events view, and in the curated one.
 
-    BEEJAN_HOME=FOLDER python -m benchmarks.freshness [--rate 0.46] [--seconds 240]
+    BEEJAN_HOME=FOLDER python -m benchmarks.freshness [--rate 0.46] [--seconds 240] [--profile cluster]
 
 Against the whole product under default settings, started here unless the home is up. Complaints come at
 `rate` a second on average, a twentieth one by one and the rest in small batches at random moments. Both views
@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Protocol
 from catalog.contracts.registry import CHANNELS
 from cluster import demo, up
 from cluster.demo import JSON, NDJSON, PLAIN, Post
-from cluster.settings import read
+from cluster.settings import PROFILES, choose, read
 
 MEAN_PER_S = 40_000 / 86_400
 SOURCE = "freshness"
@@ -130,9 +130,12 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rate", type=float, default=MEAN_PER_S, help="events a second")
     parser.add_argument("--seconds", type=float, default=240.0, help="how long to send")
+    parser.add_argument("--profile", choices=PROFILES, help="else BEEJAN_PROFILE says")
     given = parser.parse_args()
+    if given.profile:
+        choose(given.profile)
     settings = read()
-    was_up = up.pid(settings) is not None
+    was_up = up.running(settings) is not None
     up.start(settings)
     try:
         with demo.doors(settings, up.address(settings), {SOURCE}) as client:

@@ -20,7 +20,7 @@ from catalog.errors import BadInput, BeejanError, NotDurable, Permanent
 from catalog.log.port import Writer
 from cluster import doors_cli, views_cli
 from cluster import up as background
-from cluster.console import FINDING, NOT_DURABLE, STOPPED, USAGE, AsJson, configured, show, table
+from cluster.console import FINDING, NOT_DURABLE, STOPPED, USAGE, AsJson, configured, show, table, with_profile
 from cluster.settings import Settings
 from cluster.stack.cli import stack_app
 from cluster.stop import Stop
@@ -50,6 +50,7 @@ def main() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
     )
+    with_profile(app)
     try:
         app(standalone_mode=True)
     except BeejanError as error:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from functools import wraps
+from typing import Annotated, Any, get_type_hints
 
 import typer
 from rich.console import Console
@@ -18,6 +21,36 @@ from cluster.settings import Settings
 OK, FINDING, USAGE, NOT_DURABLE, STOPPED = 0, 1, 2, 3, 4
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+ProfileName = StrEnum("ProfileName", {name.upper(): name for name in settings_module.PROFILES})
+"""Where a deployment keeps what."""
+
+
+def with_profile(commands: typer.Typer) -> None:
+    """Give every command the option --profile, which goes before BEEJAN_PROFILE."""
+    for group in commands.registered_groups:
+        if group.typer_instance is not None:
+            with_profile(group.typer_instance)
+    for each in commands.registered_commands:
+        if each.callback is not None:
+            each.callback = _under_profile(each.callback)
+
+
+def _under_profile(command: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(command)
+    def run(*, profile: ProfileName | None, **given: Any) -> Any:
+        if profile is not None:
+            settings_module.choose(profile)
+        return command(**given)
+
+    option = typer.Option("--profile", help="Local files, or servers; else BEEJAN_PROFILE says.")
+    hints = get_type_hints(command, include_extras=True) | {"profile": Annotated[ProfileName | None, option]}
+    known = inspect.signature(command).parameters.values()
+    made = inspect.Parameter("profile", inspect.Parameter.KEYWORD_ONLY, default=None)
+    shown = [each.replace(annotation=hints[each.name]) for each in (*known, made)]
+    run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    run.__annotations__ = hints
+    return run
 
 
 def configured() -> Settings:

@@ -245,6 +245,10 @@ def demo(
     else:
         yesterday = datetime.now(UTC).date() - timedelta(days=1)
         sent, records = list(day.simulated(seed, events, yesterday)), []
+    if settings.profile == "cluster" and settings.cluster.absolute() == settings.stack_places:
+        from cluster.stack import cli as servers
+
+        console.print("the servers: " + (", ".join(servers.start(settings)) or "up already"))
     try:
         with _held_up(settings, console, stay):
             console.print(f"up at {background.address(settings)} after {time.monotonic() - began_s:.0f} s")

@@ -13,6 +13,9 @@ from typing import Any
 from catalog.errors import BadInput
 
 _HOME = Path("beejan-home")
+_STACK = Path("beejan-stack")
+_PLACES = "cluster.json"
+_PROFILE = "BEEJAN_PROFILE"
 PROFILES = ("embedded", "cluster")
 
 
@@ -30,9 +33,11 @@ class Settings:
     home: Path = _setting(
         "BEEJAN_HOME", _HOME, "folder of everything, or under `cluster` of what one node keeps for itself"
     )
-    profile: str = _setting("BEEJAN_PROFILE", PROFILES[0], "`embedded`: local files; `cluster`: servers")
+    profile: str = _setting(_PROFILE, PROFILES[0], "`embedded`: local files; `cluster`: servers")
     cluster: Path = _setting(
-        "BEEJAN_CLUSTER", Path("cluster.json"), "under `cluster`: file of addresses and secrets, mode 0600"
+        "BEEJAN_CLUSTER",
+        _STACK / _PLACES,
+        "under `cluster`: file of addresses and secrets, mode 0600; the stack's unless set",
     )
     plan_rows: int = _setting("BEEJAN_PLAN_ROWS", 5_000, "frames that make a plan at once")
     plan_age_s: float = _setting("BEEJAN_PLAN_AGE_S", 1.0, "seconds after which fewer frames make one too")
@@ -50,10 +55,15 @@ class Settings:
     port: int = _setting("BEEJAN_PORT", 8000, "port the doors listen on")
     ingest_replicas: int = _setting("BEEJAN_INGEST_REPLICAS", 1, "replicas of the ingest door")
     checkpoint_plans: int = _setting("BEEJAN_CHECKPOINT_PLANS", 20, "commits between two checkpoints")
-    stack: Path = _setting("BEEJAN_STACK", Path("beejan-stack"), "folder of the servers of `stack up`")
+    stack: Path = _setting("BEEJAN_STACK", _STACK, "folder of the servers of `stack up`")
     cache: Path = _setting("BEEJAN_CACHE", Path("~/.cache/beejan"), "folder of what `stack up` fetches once")
     trino_tarball: str = _setting("BEEJAN_TRINO_TARBALL", "", "Trino's tarball, unless Maven fetches it")
     failpoint: str = _setting("BEEJAN_FAILPOINT", "", "name:action@hit, for fault tests")
+
+    @property
+    def stack_places(self) -> Path:
+        """The file of addresses and secrets that `stack up` writes."""
+        return self.stack.absolute() / _PLACES
 
     @property
     def code_version(self) -> str:
@@ -79,4 +89,11 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
             least = 0 if spec.name == "min_free_bytes" else 1e-9
             if kind in (int, float) and not least <= value < math.inf:
                 raise BadInput("a setting out of bounds", hint="it must be positive and finite", name=name)
+    if "cluster" not in given:
+        given["cluster"] = given.get("stack", _STACK) / _PLACES
     return Settings(**given)
+
+
+def choose(profile: str) -> None:
+    """Set the profile of this process and of those it starts from now on."""
+    os.environ[_PROFILE] = profile

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from cluster.console import FINDING, AsJson, configured, show, table
+from cluster.settings import Settings
 
 stack_app = typer.Typer(
     no_args_is_help=True, help="The real servers on this machine: PostgreSQL, S3 and Trino."
@@ -22,16 +23,9 @@ stack_app.add_typer(superset_app, name="superset")
 @stack_app.command()
 def up(as_json: AsJson = False) -> None:
     """Start the servers, fetching what is missing, and wait until they serve."""
-    from catalog.clock import SystemClock
-    from cluster.places import of_stack, write
-    from cluster.stack import lifecycle
-    from cluster.stack.stack import Stack
-
     settings, begin_s = configured(), time.monotonic()
-    with Console(stderr=True).status("starting PostgreSQL, S3 and Trino …"):
-        started = lifecycle.up(settings, SystemClock())
-    places = settings.stack.absolute() / "cluster.json"
-    write(of_stack(Stack.open(settings.stack)), places)
+    started = start(settings)
+    places = settings.stack_places
     took_s = round(time.monotonic() - begin_s, 1)
     folder = str(settings.stack.absolute())
     if as_json:
@@ -39,7 +33,21 @@ def up(as_json: AsJson = False) -> None:
     else:
         said = f"{', '.join(started)} started in {took_s} s" if started else "up already"
         Console().print(f"{said}; addresses and passwords are in {folder}/stack.json", soft_wrap=True)
-        Console().print(f"BEEJAN_PROFILE=cluster BEEJAN_CLUSTER={places} runs on them", soft_wrap=True)
+        Console().print("`--profile cluster` runs on them; elsewhere than here:", soft_wrap=True)
+        Console().print(f"export BEEJAN_PROFILE=cluster\nexport BEEJAN_CLUSTER={places}", soft_wrap=True)
+
+
+def start(settings: Settings) -> list[str]:
+    """Start the servers that are not up and write down where everything is; the names of those started."""
+    from catalog.clock import SystemClock
+    from cluster.places import of_stack, write
+    from cluster.stack import lifecycle
+    from cluster.stack.stack import Stack
+
+    with Console(stderr=True).status("starting PostgreSQL, S3 and Trino …"):
+        started = lifecycle.up(settings, SystemClock())
+    write(of_stack(Stack.open(settings.stack)), settings.stack_places)
+    return started
 
 
 @stack_app.command()
