@@ -15,9 +15,11 @@ from catalog.clock import SystemClock
 from catalog.errors import Busy, TooSlow
 from catalog.lake.commit import Lake
 from catalog.lake.store import local
+from catalog.tables import EVENTS
 from serve_apps.query.engine.duckdb import DuckDb
 from serve_apps.query.engine.port import Limits
-from tests.serve_apps.query.lakes import small
+from tests.serve_apps.query.engine.engines import duckdb
+from tests.serve_apps.query.lakes import commit, event, small
 
 SLOW = "SELECT count(*) FROM " + ", ".join(f"events AS e{n}" for n in range(9))
 
@@ -93,3 +95,15 @@ def test_a_process_that_died_is_replaced(one: DuckDb) -> None:
         child = one._pool._free.queue[0]._child
         child.kill()
         child.wait()
+
+
+def test_a_column_that_a_table_lacks_is_null(tmp_path: Path) -> None:
+    lake = Lake(local(tmp_path))
+    commit(lake, EVENTS, [event(1)])
+    with lake.store.load(EVENTS.name).update_schema() as change:
+        change.delete_column("operator")
+    lake.close()
+    engine = duckdb(local(tmp_path))
+    answer = engine.query("SELECT operator FROM events", (), "analyst", Limits())
+    assert answer.table.to_pylist() == [{"operator": None}]
+    engine.close()
