@@ -1,5 +1,4 @@
-"""One HTTP request and its answer as plain values, to be passed from one replica to another, unless nobody
-waits for it any more."""
+"""What replicas pass to one another, as plain values: a request and its answer, what is known of an event."""
 
 from __future__ import annotations
 
@@ -8,12 +7,12 @@ from collections.abc import Awaitable
 from typing import NamedTuple, TypeVar
 
 from starlette.requests import Request
-from starlette.responses import Response
 
-from serve_apps.problems import Refused
+from serve_apps.problems import Refusal, Refused
 
 T = TypeVar("T")
-NOBODY_WAITS = 499
+GONE = Refusal("caller_gone", 499, "the caller went away", "ask again")
+"""An answer that nobody reads."""
 
 
 class Asked(NamedTuple):
@@ -42,7 +41,7 @@ async def unless_gone(request: Request, work: Awaitable[T]) -> T:
     try:
         await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            raise Refused(Response(status_code=NOBODY_WAITS))
+            raise Refused(GONE)
         return working.result()
     finally:
         working.cancel()
@@ -52,3 +51,13 @@ async def unless_gone(request: Request, work: Awaitable[T]) -> T:
 async def _left(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+class Committed(NamedTuple):
+    """What the warehouse knows of one event."""
+
+    source: str
+    disposition: str
+    reason: str | None
+    reason_field: str | None
+    commit_seq: int

@@ -43,6 +43,7 @@ class Process:
         except OSError as error:
             why = str(error.strerror)
             raise Unavailable("no query process can be made", hint="is memory short?", cause=why) from None
+        self._stdin, self._stdout = cast(BinaryIO, self._child.stdin), cast(BinaryIO, self._child.stdout)
         with suppress(BrokenPipeError):
             write(self._stdin, setup)
 
@@ -77,14 +78,6 @@ class Process:
             self._stdin.close()
         self._stdout.close()
         self._child.wait()
-
-    @property
-    def _stdin(self) -> BinaryIO:
-        return cast(BinaryIO, self._child.stdin)
-
-    @property
-    def _stdout(self) -> BinaryIO:
-        return cast(BinaryIO, self._child.stdout)
 
     def _receive(self, seconds: float, late: BeejanError, ended: BeejanError) -> Told:
         deadline = self._clock.elapsed_s() + seconds
