@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.table import Table
 
 from catalog.clock import SystemClock, to_datetime
+from catalog.control.keys import Role
 from catalog.errors import BadInput
 from cluster import up as background
 from cluster.console import AsJson, cells, configured, show, table
@@ -111,7 +112,7 @@ def dictionary(
     view: Annotated[str, typer.Argument(help="One view; all of them unless given.")] = "",
 ) -> None:
     """What can be asked: every column of every view, its type and what it means."""
-    from serve_apps.query.dictionary import dictionary as words
+    from serve_apps.query.roles import dictionary as words
 
     views = {each["name"]: each for each in words("analyst")["views"]}
     if view and view not in views:
@@ -146,9 +147,7 @@ def decide(
 def create(
     source: Annotated[str, typer.Argument(help="Name of the producing system, or of who asks.")],
     channel: Annotated[list[str] | None, typer.Option("--channel", help="A channel it may send to.")] = None,
-    role: Annotated[
-        Literal["ingest", "analyst", "operations", "finance", "compliance"], typer.Option("--role")
-    ] = "ingest",
+    role: Annotated[Role, typer.Option("--role")] = "ingest",
     as_json: AsJson = False,
 ) -> None:
     """Make a key. Its token goes to standard output, this once."""

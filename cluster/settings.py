@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from catalog.errors import BadInput
 
@@ -16,7 +16,8 @@ _HOME = Path("beejan-home")
 _STACK = Path("beejan-stack")
 _PLACES = "cluster.json"
 _PROFILE = "BEEJAN_PROFILE"
-PROFILES = ("embedded", "cluster")
+Profile = Literal["embedded", "cluster"]
+PROFILES: tuple[Profile, ...] = get_args(Profile)
 
 
 def _setting(name: str, default: Any, meaning: str) -> Any:

@@ -11,7 +11,8 @@ from starlette.requests import Request
 from serve_apps.problems import Refusal, Refused
 
 T = TypeVar("T")
-NOBODY_WAITS = Refusal("nobody_waits", 499, "the caller has gone", "")
+GONE = Refusal("caller_gone", 499, "the caller went away", "ask again")
+"""An answer that nobody reads."""
 
 
 class Asked(NamedTuple):
@@ -31,16 +32,6 @@ class Answered(NamedTuple):
     body: bytes
 
 
-class Committed(NamedTuple):
-    """What the warehouse knows of one event."""
-
-    source: str
-    disposition: str
-    reason: str | None
-    reason_field: str | None
-    commit_seq: int
-
-
 async def unless_gone(request: Request, work: Awaitable[T]) -> T:
     """What `work` gives; where the caller of a request whose body is read goes away before, it is cancelled.
 
@@ -50,7 +41,7 @@ async def unless_gone(request: Request, work: Awaitable[T]) -> T:
     try:
         await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            raise Refused(NOBODY_WAITS)
+            raise Refused(GONE)
         return working.result()
     finally:
         working.cancel()
@@ -60,3 +51,13 @@ async def unless_gone(request: Request, work: Awaitable[T]) -> T:
 async def _left(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+class Committed(NamedTuple):
+    """What the warehouse knows of one event."""
+
+    source: str
+    disposition: str
+    reason: str | None
+    reason_field: str | None
+    commit_seq: int

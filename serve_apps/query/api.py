@@ -18,11 +18,10 @@ from serve_apps.passing import unless_gone
 from serve_apps.problems import MEDIA_TYPE, install, problem
 from serve_apps.query import asked, cursor
 from serve_apps.query.answers import AS_OF, respond, rows
-from serve_apps.query.dictionary import dictionary
 from serve_apps.query.engine.port import Answer, Limits, QueryEngine, Role, Value
 from serve_apps.query.explain import explain
 from serve_apps.query.refusals import refused
-from serve_apps.query.roles import grants
+from serve_apps.query.roles import dictionary, grants
 
 MAX_BODY_BYTES = 256 << 10
 DESCRIPTION = "/v1/openapi.json"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import msgspec
 
+from catalog.tables import REASONS
 from serve_apps.query.engine.port import ROLES, Role
 from serve_apps.query.views import View, ViewColumn, views
 
@@ -39,3 +41,26 @@ def grants() -> dict[Role, Grant]:
         assert not grant.masked & grant.hidden, f"{role}: a column is masked or hidden"
         assert grant.rows.keys() <= set(grant.views), f"{role}: rows of a view it may not ask"
     return found
+
+
+def dictionary(role: Role) -> dict[str, Any]:
+    """What this role can ask, as it sees it."""
+    grant = grants()[role]
+    return {
+        "role": role,
+        "views": [
+            {
+                "name": view.name,
+                "version": view.version,
+                "owner": view.owner,
+                "meaning": view.meaning,
+                "tables": sorted(view.tables),
+                "columns": [
+                    {**column._asdict(), "is_masked": column.name in grant.masked}
+                    for column in grant.columns(view)
+                ],
+            }
+            for view in map(views().__getitem__, grant.views)
+        ],
+        "reasons": REASONS,
+    }

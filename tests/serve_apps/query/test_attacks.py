@@ -66,6 +66,6 @@ def bounded(engine: QueryEngine, sql: str) -> None:
     try:
         table = engine.query(sql, (), "analyst", LIMITS).table
     except (BadInput, TooLarge, TooSlow):
-        table = engine.query("SELECT 1", (), "analyst", LIMITS).table
+        table = engine.query("SELECT 1", (), "analyst", Limits()).table
     assert table.num_rows <= LIMITS.rows
     assert table.nbytes <= LIMITS.bytes

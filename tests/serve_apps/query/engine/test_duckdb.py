@@ -16,9 +16,11 @@ from catalog.clock import SystemClock
 from catalog.errors import Busy, TooSlow, Unavailable
 from catalog.lake.commit import Lake
 from catalog.lake.store import local
+from catalog.tables import EVENTS
 from serve_apps.query.engine.duckdb import DuckDb
 from serve_apps.query.engine.port import Limits
-from tests.serve_apps.query.lakes import small
+from tests.serve_apps.query.engine.engines import duckdb
+from tests.serve_apps.query.lakes import commit, event, small
 
 SLOW = "SELECT count(*) FROM " + ", ".join(f"events AS e{n}" for n in range(9))
 
@@ -96,13 +98,25 @@ def test_a_process_that_died_is_replaced(one: DuckDb) -> None:
         child.wait()
 
 
+def test_a_column_that_a_table_lacks_is_null(tmp_path: Path) -> None:
+    lake = Lake(local(tmp_path))
+    commit(lake, EVENTS, [event(1)])
+    with lake.store.load(EVENTS.name).update_schema() as change:
+        change.delete_column("operator")
+    lake.close()
+    engine = duckdb(local(tmp_path))
+    answer = engine.query("SELECT operator FROM events", (), "analyst", Limits())
+    assert answer.table.to_pylist() == [{"operator": None}]
+    engine.close()
+
+
 def test_a_process_that_cannot_be_replaced_is_tried_again(
     one: DuckDb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object, **__: object) -> None:
         raise OSError(errno.EAGAIN, "no more processes")
 
-    child = one._free.queue[0]._child
+    child = one._pool._free.queue[0]._child
     child.kill()
     child.wait()
     with monkeypatch.context() as short:

@@ -239,10 +239,9 @@ def test_every_commit_is_in_the_next_answer(ground: Ground) -> None:
 def test_columns_are_found_by_id_not_by_name(ground: Ground) -> None:
     lake, engine = Lake(ground.place), ground.open()
     commit(lake, EVENTS, [event(1, city="Ikeja", zone="Africa/Lagos")])
-    with lake.store.load(EVENTS.name).update_schema() as change:
-        change.rename_column("city", "town").rename_column("zone", "city").delete_column("operator")
+    for before, after in (("city", "town"), ("zone", "city"), ("town", "zone")):
+        with lake.store.load(EVENTS.name).update_schema() as change:
+            change.rename_column(before, after)
     lake.close()
-    assert ask(engine, "SELECT city, zone, operator FROM events") == [
-        {"city": "Africa/Lagos", "zone": None, "operator": None}
-    ]
+    assert ask(engine, "SELECT city, zone FROM events") == [{"city": "Africa/Lagos", "zone": "Ikeja"}]
     engine.close()

@@ -1,45 +1,44 @@
-"""The lake with a past, filled once."""
+"""The lake with a past, filled once for each engine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from catalog.lake.commit import Lake
 from serve_apps.query.engine.port import QueryEngine
-from tests.serve_apps.query.engine.engines import ENGINES
+from tests.serve_apps.query.engine.engines import GROUNDS, Ground
 from tests.serve_apps.query.questions.facts import Facts
 from tests.serve_apps.query.questions.lake import fill
 from tests.serve_apps.query.questions.run import Asked, run_questions
 
 
 class Filled(NamedTuple):
-    """A home with a lake, and what its tables should hold."""
+    """A lake and who can open it, and what its tables should hold."""
 
-    home: Path
+    ground: Ground
     facts: Facts
 
 
-@pytest.fixture(scope="session")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
-    home = tmp_path_factory.mktemp("asked")
-    lake = Lake(home)
-    facts = fill(lake)
-    lake.close()
-    return Filled(home, facts)
+@pytest.fixture(scope="module", params=GROUNDS)
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    with GROUNDS[request.param](request, tmp_path_factory.mktemp("asked")) as ground:
+        lake = Lake(ground.place)
+        facts = fill(lake)
+        lake.close()
+        yield Filled(ground, facts)
 
 
-@pytest.fixture(scope="session", params=ENGINES)
-def asked_engine(request: pytest.FixtureRequest, filled: Filled) -> Iterator[QueryEngine]:
-    engine = ENGINES[request.param](filled.home)
+@pytest.fixture(scope="module")
+def asked_engine(filled: Filled) -> Iterator[QueryEngine]:
+    engine = filled.ground.open()
     yield engine
     engine.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def asked(asked_engine: QueryEngine) -> dict[str, Asked]:
     """Every answer of one engine to who may see everything."""
     return run_questions(asked_engine, "compliance")
