@@ -39,8 +39,8 @@ QUESTIONS = {
 }
 """What each chart shows, as an analyst would ask Trino for it."""
 LOST = "This session is in 'prepared' state"
-"""What Superset says of a typed query that fails while two of its threads are in one transaction of its own: it
-is asked again."""
+"""What Superset says of a typed query that fails while two of its threads are in one transaction of its own:
+it is asked again."""
 
 Login = Callable[[str], Api]
 
