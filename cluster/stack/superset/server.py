@@ -59,7 +59,7 @@ class Superset(Hidden, frozen=True):
         except msgspec.MsgspecError:
             found = None
         if found is None or found.version != VERSION:
-            hint = "stop it with the version that made it, then remove its file and its folder"
+            hint = "drop its database and its role, `superset`, and remove its file"
             raise WrongVersion("Superset was set up by another version", hint=hint, folder=stack.folder)
         return msgspec.structs.replace(found, folder=stack.folder)
 
