@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from datetime import date, datetime
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, Literal
 
 import typer
 from rich.console import Console
@@ -41,13 +40,6 @@ for command in (
     doors_cli.demo,
 ):
     app.command()(command)
-
-
-class RuntimeName(StrEnum):
-    """How `run` runs."""
-
-    RAY = "ray"
-    PLAIN = "plain"
 
 
 def main() -> None:
@@ -92,9 +84,8 @@ async def _append(settings: Settings, lines: BinaryIO) -> None:
 
     log, clock = open_log(settings)
     bundle = bundle_in_force(settings)
-    writer = log.writer(writer_config(settings))
     out, number = sys.stdout.buffer, 0
-    try:
+    async with _closed_in_the_end(log.writer(writer_config(settings))) as writer:
         for taken in _as_they_come(lines):
             envelopes, bad = [], None
             for line in taken:
@@ -109,8 +100,6 @@ async def _append(settings: Settings, lines: BinaryIO) -> None:
             out.flush()
             if bad is not None:
                 raise bad
-    finally:
-        await _close(writer)
 
 
 def _as_they_come(stream: BinaryIO) -> Iterator[list[bytes]]:
@@ -124,17 +113,24 @@ def _as_they_come(stream: BinaryIO) -> Iterator[list[bytes]]:
         yield [rest]
 
 
-async def _close(writer: Writer) -> None:
+@asynccontextmanager
+async def _closed_in_the_end(writer: Writer) -> AsyncIterator[Writer]:
     """What was acknowledged stays durable when sealing fails: whoever recovers the segment seals it."""
     try:
-        await writer.close()
-    except NotDurable as trouble:
-        logging.getLogger(__name__).warning("a segment was not sealed, recovery will: %s", trouble.message)
+        yield writer
+    finally:
+        try:
+            await writer.close()
+        except NotDurable as trouble:
+            told = trouble.message
+            logging.getLogger(__name__).warning("a segment was not sealed, recovery will: %s", told)
 
 
 @app.command()
 def run(
-    runtime: Annotated[RuntimeName, typer.Option(help="Ray actors, or one plain process.")] = RuntimeName.RAY,
+    runtime: Annotated[
+        Literal["ray", "plain"], typer.Option(help="Ray actors, or one plain process.")
+    ] = "ray",
     until_idle: Annotated[
         bool, typer.Option("--until-idle", help="End when everything durable is done.")
     ] = False,
@@ -145,7 +141,7 @@ def run(
     settings = configured()
     stop = Stop()
     stop.listen()
-    if runtime is RuntimeName.PLAIN:
+    if runtime == "plain":
         from cluster import plain as chosen
     else:
         from cluster import rayed as chosen  # type: ignore[no-redef]
@@ -232,13 +228,10 @@ async def _replay(settings: Settings, first: date, last: date, dry_run: bool, as
     found = reader.files(stores.raw, first, last)
     sent = 0
     if not dry_run:
-        writer = stores.log.writer(writer_config(settings))
-        try:
+        async with _closed_in_the_end(stores.log.writer(writer_config(settings))) as writer:
             for envelopes in reader.envelopes(stores.raw, first, last):
                 await writer.append(envelopes)
                 sent += len(envelopes)
-        finally:
-            await _close(writer)
     show({"files": len(found), "events": sum(file.frames for file in found), "sent": sent}, as_json)
 
 

@@ -18,11 +18,11 @@ from catalog.contracts.identity import identity
 from catalog.contracts.registry import CHANNELS, CONTRACTS
 from catalog.errors import Unavailable
 from catalog.ids import conflict_id, payload_digest
-from cluster.console import cells
 from cluster.settings import Settings
 from cluster.wiring import open_keys
 from pipelines import mapping
 from pipelines.simulator.day import day
+from serve_apps.ingest.framing import JSON, NDJSON
 
 BATCH = 500
 AT_ONCE = 4
@@ -34,41 +34,26 @@ CURATE_S = "5"
 """Nobody wants to wait a minute for the first answers."""
 COME_BACK = (401, 429, 503)
 """A new key is not known to every replica at once, and the others say it themselves."""
-NDJSON, JSON = "application/x-ndjson", "application/json"
 PLAIN = "plain/1"
 
-QUESTIONS: tuple[tuple[str, str], ...] = (
-    (
-        "Complaints by category",
+OUTCOMES = ("received", "accepted", "duplicate", "quarantined", "redelivered")
+SUMS = ", ".join(f"sum({name}) AS {name}" for name in OUTCOMES)
+QUESTIONS = {
+    "Complaints by category":
         "SELECT l1, l2, count(*) AS complaints, count(DISTINCT cluster_id) AS clusters FROM complaints"
         " WHERE is_complaint GROUP BY l1, l2 ORDER BY complaints DESC",
-    ),
-    (
-        "Complaints by region",
+    "Complaints by region":
         "SELECT coalesce(region, '(not said)') AS region, count(*) AS complaints FROM complaints"
         " WHERE is_complaint GROUP BY 1 ORDER BY complaints DESC LIMIT 12",
-    ),
-    (
-        "The largest clusters of near-duplicates",
+    "The largest clusters of near-duplicates":
         "SELECT members, customers, l2, region, substr(representative_text, 1, 70) AS text FROM clusters"
         " ORDER BY members DESC, cluster_id LIMIT 8",
-    ),
-    (
-        "Quarantined by reason",
+    "Quarantined by reason":
         "SELECT reason, count(*) AS events FROM quarantine GROUP BY reason ORDER BY events DESC",
-    ),
-    (
-        "The ledger",
-        "SELECT channel, sum(received) AS received, sum(accepted) AS accepted, sum(duplicate) AS duplicate,"
-        " sum(quarantined) AS quarantined, sum(redelivered) AS redelivered FROM ledger GROUP BY channel"
-        " ORDER BY channel",
-    ),
-)
+    "The ledger": f"SELECT channel, {SUMS} FROM ledger GROUP BY channel ORDER BY channel",
+}  # fmt: skip
 """What an executive would ask, and the SQL that answers."""
-
-
-OUTCOMES = ("received", "accepted", "duplicate", "quarantined", "redelivered")
-TOTALS = "SELECT " + ", ".join(f"sum({name}) AS {name}" for name in OUTCOMES) + " FROM ledger"
+TOTALS = f"SELECT {SUMS} FROM ledger"
 DECIDED = (
     "SELECT event_id, disposition, reason, reason_field, is_complaint, l1, l2, confidence, needs_review,"
     " region, city, link_kind, linked_to, redacted_text FROM events"
@@ -85,16 +70,6 @@ class Ledger(NamedTuple):
     duplicate: int
     quarantined: int
     redelivered: int
-
-
-class Answer(NamedTuple):
-    """One question, its SQL, and the rows as text, as of a commit."""
-
-    title: str
-    sql: str
-    as_of_seq: int
-    columns: list[str]
-    rows: list[list[str]]
 
 
 class Post(NamedTuple):
@@ -120,23 +95,15 @@ class Doors:
 
     def is_known(self) -> bool:
         """Whether the doors take every key."""
-        nobody = "0" * 32
-        return (
-            all(
-                self._client.get(
-                    f"/v1/events/{nobody}", headers={"Authorization": f"Bearer {token}"}
-                ).is_success
-                for source, token in self._tokens.items()
-                if source
-            )
-            and self._client.get(
-                "/v1/dictionary", headers={"Authorization": f"Bearer {self._tokens['']}"}
-            ).is_success
+        nobody = "/v1/events/" + "0" * 32
+        return all(
+            self._client.get(nobody if source else "/v1/dictionary", headers=self._key(source)).is_success
+            for source in self._tokens
         )
 
     def send(self, first: Post, path: str, body: bytes, content_type: str) -> dict[str, Any]:
         """POST as its first post says; the answer's JSON. Tries again while told to come back."""
-        headers = {"Authorization": f"Bearer {self._tokens[first.source]}", "Content-Type": content_type}
+        headers = self._key(first.source) | {"Content-Type": content_type}
         under = {"contract": first.contract} if first.contract else {}
         for _ in range(50):
             answer = self._client.post(
@@ -152,12 +119,14 @@ class Doors:
 
     def ask(self, sql: str) -> dict[str, Any]:
         """The answer to one query, as an analyst gets it."""
-        headers = {"Authorization": f"Bearer {self._tokens['']}"}
-        answer = self._client.post("/v1/sql", json={"sql": sql}, headers=headers)
+        answer = self._client.post("/v1/sql", json={"sql": sql}, headers=self._key(""))
         if answer.status_code != 200:
             raise Unavailable("the query side refused", hint=answer.text[:300], status=answer.status_code)
         found: dict[str, Any] = answer.json()
         return found
+
+    def _key(self, source: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._tokens[source]}"}
 
 
 @contextmanager
@@ -198,7 +167,7 @@ def groups(day: Iterable[Post]) -> Iterator[list[Post]]:
 
 
 def _fits_batch(one: Post) -> bool:
-    if one.content_type != "application/json" or b"\n" in one.payload:
+    if one.content_type != JSON or b"\n" in one.payload:
         return False
     try:
         return isinstance(json.loads(one.payload), dict)
@@ -251,14 +220,6 @@ def ledger(client: Doors) -> Ledger:
     answer = client.ask(TOTALS)
     (row,) = answer["rows"]
     return Ledger(answer["as_of_seq"], *(int(row[name] or 0) for name in Ledger._fields[1:]))
-
-
-def answers(client: Doors) -> Iterator[Answer]:
-    """The questions of an executive, each with its SQL and what came back."""
-    for title, sql in QUESTIONS:
-        found = client.ask(sql)
-        rows = [cells(row) for row in found["rows"]]
-        yield Answer(title, sql, found["as_of_seq"], list(found["rows"][0]) if rows else [], rows)
 
 
 def since(before: Ledger, now: Ledger) -> Ledger:

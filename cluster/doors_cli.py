@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -30,22 +30,6 @@ INTERRUPTED = 130
 """What a shell says of a command that Ctrl-C ended."""
 
 keys_app = typer.Typer(no_args_is_help=True, help="Keys of the doors.")
-
-
-class Form(StrEnum):
-    """How `query` prints its rows."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-
-
-class RoleName(StrEnum):
-    """What a key may do."""
-
-    INGEST = "ingest"
-    ANALYST = "analyst"
-    COMPLIANCE = "compliance"
 
 
 def up(
@@ -76,7 +60,9 @@ def _hold(settings: Settings) -> None:
     stopping = Stop()
     stopping.listen()
     with background.held(settings):
-        rayed.run(settings, False, stopping, serving.never, serving.doors(settings))
+        doors = rayed.Doors(serving.choose_proxy, partial(serving.open_doors, settings), serving.close_doors)
+        # Nobody who holds a home up gives up waiting for another sequencer to end.
+        rayed.run(settings, False, stopping, lambda: False, doors)
 
 
 def down() -> None:
@@ -87,7 +73,7 @@ def down() -> None:
 def query(
     sql: Annotated[str, typer.Argument(help="One SELECT in Trino's dialect over the served views.")] = "",
     question: Annotated[str, typer.Option("--question", help="One of `beejan questions` instead.")] = "",
-    form: Annotated[Form, typer.Option("--format")] = Form.TABLE,
+    form: Annotated[Literal["table", "json", "csv"], typer.Option("--format")] = "table",
     rows: Annotated[int, typer.Option("--rows", help="At most so many rows.")] = 1_000,
 ) -> None:
     """Ask the tables of this home, as an analyst; needs nothing running."""
@@ -102,9 +88,9 @@ def query(
     sql = sql or named(question).sql
     with closing(open_engine(configured())) as engine:
         answer = engine.query(sql, (), "analyst", Limits(rows=rows))
-    if form is Form.JSON:
+    if form == "json":
         typer.echo(FORMATS[JSON](answer, None).decode())
-    elif form is Form.CSV:
+    elif form == "csv":
         typer.echo(FORMATS[CSV](answer, None).decode(), nl=False)
     else:
         table(answer.table.column_names, [cells(row) for row in rows_of(answer.table)])
@@ -125,7 +111,7 @@ def dictionary(
     view: Annotated[str, typer.Argument(help="One view; all of them unless given.")] = "",
 ) -> None:
     """What can be asked: every column of every view, its type and what it means."""
-    from serve_apps.query.dictionary import dictionary as words
+    from serve_apps.query.views import dictionary as words
 
     views = {each["name"]: each for each in words("analyst")["views"]}
     if view and view not in views:
@@ -160,7 +146,7 @@ def decide(
 def create(
     source: Annotated[str, typer.Argument(help="Name of the producing system, or of who asks.")],
     channel: Annotated[list[str] | None, typer.Option("--channel", help="A channel it may send to.")] = None,
-    role: Annotated[RoleName, typer.Option("--role")] = RoleName.INGEST,
+    role: Annotated[Literal["ingest", "analyst", "compliance"], typer.Option("--role")] = "ingest",
     as_json: AsJson = False,
 ) -> None:
     """Make a key. Its token goes to standard output, this once."""
@@ -168,13 +154,15 @@ def create(
 
     if unknown := sorted(set(channel or ()) - set(CHANNELS)):
         raise BadInput("no such channel: " + ", ".join(unknown), hint="one of " + ", ".join(CHANNELS))
-    _tell(_keys().create(source, channel or (), role.value), as_json)
+    _tell(_keys().create(source, channel or (), role), as_json)
 
 
 @keys_app.command()
 def rotate(
     key_id: str,
-    grace_s: Annotated[float, typer.Option("--grace-s", help="How long the old token goes on.")] = 3_600.0,
+    grace_s: Annotated[
+        float, typer.Option("--grace-s", min=0, max=366 * 86_400, help="How long the old token goes on.")
+    ] = 3_600.0,
     as_json: AsJson = False,
 ) -> None:
     """Make a new key like this one, which itself goes on for a while. Its token goes to standard output."""
@@ -315,11 +303,13 @@ def _play(settings: Settings, console: Console, sent: list[Any], records: list[A
             ended = day.report(client, sent[0].source if sent else "", records, report)
             table(["what happened", "records"], [[how, str(count)] for how, count in ended.most_common()])
             console.print(f"{sum(ended.values())} of {len(records)} records accounted for in {report}")
-        for answer in day.answers(client):
-            console.rule(answer.title)
-            console.print(answer.sql, style="dim", soft_wrap=True)
-            table(answer.columns, answer.rows)
-            console.print(f"as of commit {answer.as_of_seq}", style="dim")
+        for title, sql in day.QUESTIONS.items():
+            answer = client.ask(sql)
+            console.rule(title)
+            console.print(sql, style="dim", soft_wrap=True)
+            columns = [column["name"] for column in answer["columns"]]
+            table(columns, [cells(row) for row in answer["rows"]])
+            console.print(f"as of commit {answer['as_of_seq']}", style="dim")
 
 
 def _progress(state: dict[str, int], found: Any, began_s: float) -> Table:

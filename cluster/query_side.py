@@ -10,28 +10,14 @@ from cluster.settings import Settings
 from cluster.wiring import open_history, open_keys
 from serve_apps.query.api import Deps
 from serve_apps.query.engine.duckdb import DuckDb
-from serve_apps.query.engine.port import Role
 
 KEYS_AGE_S = 2.0
 
 
-class FreshKeys:
-    """Keys that may ask, read again when they are a little old."""
-
-    def __init__(self, cache: KeyCache) -> None:
-        self._cache = cache
-
-    def role_of(self, token: str) -> Role | None:
-        """The role of a valid key that may ask; None for any other."""
-        self._cache.refresh_if_old()
-        return self._cache.role_of(token)
-
-
 def build(settings: Settings) -> Deps:
     """Opens everything, in the process that will use it."""
-    clock = SystemClock()
-    keys = KeyCache(open_keys(settings).stored, clock, KEYS_AGE_S)
-    return Deps(open_engine(settings), FreshKeys(keys), open_history(settings).payload)
+    keys = KeyCache(open_keys(settings).stored, SystemClock(), KEYS_AGE_S)
+    return Deps(open_engine(settings), keys, open_history(settings).payload)
 
 
 def open_engine(settings: Settings) -> DuckDb:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
@@ -16,17 +15,13 @@ import ray
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
-from ray.serve.exceptions import RayServeException
 
-from catalog.clock import SystemClock
 from catalog.control.keys import KeyCache
-from catalog.errors import Unavailable
 from cluster import query_side
-from cluster.rayed import Doors
 from cluster.settings import Settings
 from cluster.wiring import bundle_in_force, open_keys, open_log, writer_config
 from serve_apps.ingest.deployment import ingest, passing
-from serve_apps.ingest.deps import Committed, Deps
+from serve_apps.ingest.deps import Deps
 from serve_apps.query.deployment import query
 
 KEYS_AGE_S = 3.0
@@ -94,16 +89,6 @@ def close_doors() -> None:
             time.sleep(LOOK_S)
 
 
-def never() -> bool:
-    """Who holds a home up does not give up waiting for another sequencer to end."""
-    return False
-
-
-def doors(settings: Settings) -> Doors:
-    """How the Ray runtime opens and closes the doors of a home."""
-    return Doors(choose_proxy, partial(open_doors, settings), close_doors)
-
-
 def build_ingest(settings: Settings) -> Deps:
     """What a replica of the ingest door works with; runs in its process."""
     log, clock = open_log(settings)
@@ -112,29 +97,12 @@ def build_ingest(settings: Settings) -> Deps:
     return Deps(
         writer=log.writer(writer_config(settings)),
         keys=KeyCache(keys.stored, clock, KEYS_AGE_S),
-        clock=SystemClock(),
+        clock=clock,
         bundle=lambda: bundle,
-        lookup=_lookup(),
+        lookup=passing(QUERY, QUERY, "find"),
         hint=_hint(),
-        query=passing(QUERY, QUERY),
+        query=passing(QUERY, QUERY, "answer"),
     )
-
-
-def _lookup() -> Callable[[str], Awaitable[Committed | None]]:
-    handle: Any = None
-
-    async def look(event_id: str) -> Committed | None:
-        nonlocal handle
-        try:
-            if handle is None:  # asks Serve, beside the event loop
-                handle = await asyncio.to_thread(serve.get_deployment_handle, QUERY, QUERY)
-            found: dict[str, Any] | None = await handle.find.remote(event_id)
-        except (KeyError, RayError, RayServeException) as error:  # KeyError: no such deployment (yet)
-            kind = type(error).__name__
-            raise Unavailable("the query side does not answer", hint="ask again", kind=kind) from None
-        return None if found is None else Committed(**found)
-
-    return look
 
 
 def _hint() -> Callable[[], None]:

@@ -32,6 +32,7 @@ class Curator:
         self._clock = clock
         self._every_s = every_s
         self._aliases = Aliases(lake)
+        self._joined: set[str] = set()
         self._built_at_s: float | None = None
 
     def turn(self, commit_seq: int) -> bool:
@@ -48,11 +49,13 @@ class Curator:
         if built >= commit_seq:
             return
         self._aliases.follow(built)
-        days = self._touched(built, commit_seq, self._aliases.follow(commit_seq))
+        self._joined |= self._aliases.follow(commit_seq)
+        days = self._touched(built, commit_seq, self._joined)
         try:
             rebuild(self._lake, COMPLAINTS.name, self._days(days, commit_seq), commit_seq)
         except CommitConflict:
-            return  # a rival built it
+            return  # whoever was faster built it, or only moved the table: the next time tells
+        self._joined.clear()
 
     def _touched(self, built: int, seq: int, joined: set[str]) -> list[date]:
         """Event dates with rows of the commits since, and those with members of clusters joined by them."""

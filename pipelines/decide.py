@@ -49,7 +49,8 @@ def decisions(
 def _asked(number: int, line: bytes, now_us: int) -> tuple[str, Envelope]:
     try:
         given = json.loads(line)
-        own_id = given["id"]
+        own_id = str(given["id"])
+        own_id.encode()  # half a surrogate pair could not be told in an answer
         received = given.get("received_at")
         received_us = now_us if received is None else _us(received)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -59,8 +60,8 @@ def _asked(number: int, line: bytes, now_us: int) -> tuple[str, Envelope]:
     payload = {name: value for name, value in given.items() if name not in _ABOUT}
     payload.setdefault("event_time", to_datetime(received_us).isoformat())
     channel = given.get("channel")
-    return str(own_id), Envelope(
-        event_id=event_id("decide", "provider", str(own_id)),
+    return own_id, Envelope(
+        event_id=event_id("decide", "provider", own_id),
         id_origin="provider",
         channel=channel if isinstance(channel, str) else "unknown",
         source="decide",

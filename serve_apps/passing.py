@@ -1,4 +1,4 @@
-"""One HTTP request and its answer as plain values, to be passed from one replica to another."""
+"""What replicas pass to one another, as plain values: a request and its answer, what is known of an event."""
 
 from __future__ import annotations
 
@@ -20,3 +20,13 @@ class Answered(NamedTuple):
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+
+
+class Committed(NamedTuple):
+    """What the warehouse knows of one event."""
+
+    source: str
+    disposition: str
+    reason: str | None
+    reason_field: str | None
+    commit_seq: int

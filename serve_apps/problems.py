@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -10,6 +11,25 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_S = 1
+"""What Retry-After says where nothing better is known."""
+
+
+class Refusal(NamedTuple):
+    """One case of saying no: `code` and `title` are stable, `hint` says what the caller can do."""
+
+    code: str
+    status: int
+    title: str
+    hint: str
+
+
+class Refused(Exception):
+    """Ends a request with this refusal, from however deep inside; `detail` must not quote what was sent."""
+
+    def __init__(self, refusal: Refusal, detail: str = "", retry_s: int = 0) -> None:
+        super().__init__(refusal, detail, retry_s)
+        self.refusal, self.detail, self.retry_s = refusal, detail, retry_s
 
 
 def problem(
@@ -29,20 +49,21 @@ def problem(
     return Response(msgspec.json.encode(body), status, headers, MEDIA_TYPE)
 
 
-class Refused(Exception):
-    """Ends a request with this answer, from however deep inside it."""
-
-    def __init__(self, answer: Response) -> None:
-        super().__init__(answer.status_code)
-        self.answer = answer
+async def tell(_: Request, error: Exception) -> Response:
+    """The answer to a request that was refused."""
+    assert isinstance(error, Refused)
+    case, headers = error.refusal, dict[str, str]()
+    if case.status in (429, 503):
+        headers["Retry-After"] = str(max(RETRY_S, error.retry_s))
+    if case.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if case.code == "coding_not_taken":
+        headers["Accept-Encoding"] = "gzip, zstd"
+    return problem(case.status, case.code, case.title, error.detail, case.hint, headers)
 
 
 def install(app: FastAPI) -> None:
     """Answer `Refused`, and make what the web framework refuses by itself a problem without its values."""
-
-    async def said(_: Request, error: Exception) -> Response:
-        assert isinstance(error, Refused)
-        return error.answer
 
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -53,6 +74,6 @@ def install(app: FastAPI) -> None:
         where = ", ".join(".".join(str(part) for part in each["loc"]) for each in error.errors())
         return problem(400, "bad_request", "a parameter cannot be read", where, "see /v1/openapi.json")
 
-    app.add_exception_handler(Refused, said)
+    app.add_exception_handler(Refused, tell)
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(RequestValidationError, unreadable)

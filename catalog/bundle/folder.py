@@ -42,13 +42,12 @@ def _shipped() -> Bundle:
 
 def load(folder: Traversable, key_id: str) -> Bundle:
     """The bundle of a folder's five files. Raises BadInput naming the file and what in it is wrong."""
-    read = {name: _read(folder, name) for name in (TAXONOMY, RULES, PLACES, OPERATORS, SETTINGS)}
     bundle = Bundle(
-        taxonomy=_typed(_toml(read, TAXONOMY).get("category"), tuple[Category, ...], TAXONOMY),
-        rules=_rules(_toml(read, RULES)),
-        places=_places(read[PLACES]),
-        operators=_typed(_toml(read, OPERATORS).get("operator"), tuple[Operator, ...], OPERATORS),
-        settings=_typed(_toml(read, SETTINGS), Settings, SETTINGS),
+        taxonomy=_typed(_toml(folder, TAXONOMY).get("category"), tuple[Category, ...], TAXONOMY),
+        rules=_rules(_toml(folder, RULES)),
+        places=_places(_read(folder, PLACES)),
+        operators=_typed(_toml(folder, OPERATORS).get("operator"), tuple[Operator, ...], OPERATORS),
+        settings=_typed(_toml(folder, SETTINGS), Settings, SETTINGS),
         key_id=key_id,
     )
     _check_taxonomy(bundle)
@@ -71,9 +70,9 @@ def _read(folder: Traversable, name: str) -> str:
         raise BadInput("a bundle's file cannot be read as UTF-8 text", file=name) from error
 
 
-def _toml(read: dict[str, str], name: str) -> dict[str, Any]:
+def _toml(folder: Traversable, name: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(read[name])
+        return tomllib.loads(_read(folder, name))
     except tomllib.TOMLDecodeError as error:
         raise BadInput("not TOML", hint=str(error), file=name) from error
 

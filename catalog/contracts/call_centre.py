@@ -72,7 +72,7 @@ class Call(Payload, frozen=True):
 
 
 CONTRACT = Contract(
-    Call,
+    payload=Call,
     name="call_centre/1",
     channel="call_centre",
     owner="contact centre",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -11,7 +13,7 @@ from catalog.contracts.faults import Lenient
 from catalog.contracts.forms import is_form, to_json
 from catalog.contracts.reading import Identifier, Place, Reading, Violation
 from catalog.contracts.times import Moment, TimeReason
-from catalog.contracts.unknown import shape, too_deep, unknown
+from catalog.contracts.unknown import too_deep, unknown
 from catalog.ids import Kind
 
 _UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
@@ -43,6 +45,7 @@ class Payload(Part, frozen=True):
         raise NotImplementedError
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Contract:
     """One version of one channel's agreement.
 
@@ -52,41 +55,30 @@ class Contract:
     it is empty they are a violation. With `forms`, bodies may be forms too.
     """
 
-    def __init__(
-        self,
-        payload: type[Payload],
-        *,
-        name: str,
-        channel: str,
-        owner: str,
-        describe: str,
-        id_field: str,
-        id_kind: Kind,
-        reasons: dict[str, str],
-        example: bytes,
-        zone: str = "",
-        forms: bool = False,
-    ) -> None:
-        self.name = name
-        self.channel = channel
-        self.owner = owner
-        self.describe = describe
-        self.zone = zone
-        self.forms = forms
-        self.example = example
-        self.payload = payload
-        self.id_field = id_field
-        self.id_kind = id_kind
-        self._reasons = reasons
-        self._paths = {reason: path for path, reason in reversed(reasons.items())}
-        self._order = {f.encode_name: at for at, f in enumerate(msgspec.structs.fields(payload))}
-        self._shape = shape(payload)
-        self._strict = msgspec.json.Decoder(payload)
-        self._lenient = Lenient(payload)
-        identified = [("value", str, msgspec.field(default="", name=id_field))]
-        self._identified: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
-            msgspec.defstruct("Identified", identified, frozen=True, gc=False)
-        )
+    payload: type[Payload]
+    name: str
+    channel: str
+    owner: str
+    describe: str
+    id_field: str
+    id_kind: Kind
+    reasons: dict[str, str]
+    example: bytes
+    zone: str = ""
+    forms: bool = False
+
+    @cached_property
+    def _strict(self) -> msgspec.json.Decoder[Payload]:
+        return msgspec.json.Decoder(self.payload)
+
+    @cached_property
+    def _lenient(self) -> Lenient[Payload]:
+        return Lenient(self.payload)
+
+    @cached_property
+    def _identified(self) -> msgspec.json.Decoder[Any]:
+        identified = [("value", str, msgspec.field(default="", name=self.id_field))]
+        return msgspec.json.Decoder(msgspec.defstruct("Identified", identified, frozen=True, gc=False))
 
     def identify(self, payload: bytes, content_type: str) -> tuple[Kind, str] | None:
         """The kind and value of the id the payload brings, also when the rest is broken; raises nothing."""
@@ -132,14 +124,16 @@ class Contract:
     def _reading(self, found: Payload, paths: list[str], extra: tuple[str, ...]) -> Reading | Violation:
         text, moment = found.words(), found.moment(self.zone)
         if not paths and text is not None and not isinstance(moment, str):
-            return Reading(text, *moment, found.customer(), *found.place(), extra)
-        faults = [(self._reasons.get(path, "field_invalid"), path) for path in paths]
+            return Reading(text, *moment, found.customer(), found.place(), extra)
+        faults = [(self.reasons.get(path, "field_invalid"), path) for path in paths]
         known = {reason for reason, _ in faults}
+        first = {reason: path for path, reason in reversed(self.reasons.items())}
         if text is None and "text_invalid" not in known:
-            faults.append(("text_invalid", self._paths["text_invalid"]))
+            faults.append(("text_invalid", first["text_invalid"]))
         if isinstance(moment, str) and moment not in known:
-            faults.append((moment, self._paths.get(moment) or self._paths["event_time_invalid"]))
-        reason, path = min(faults, key=lambda fault: self._order[_top(fault[1])])
+            faults.append((moment, first.get(moment) or first["event_time_invalid"]))
+        order = [field.spelled for field in self._lenient.fields]
+        reason, path = min(faults, key=lambda fault: order.index(_top(fault[1])))
         return Violation(reason, path, text, None if isinstance(moment, str) else moment.event_us)
 
     def _body(self, payload: bytes, content_type: str) -> bytes | None:
@@ -147,7 +141,7 @@ class Contract:
 
     def _extra(self, body: bytes) -> tuple[str, ...]:
         try:
-            return unknown(body, self._shape)
+            return unknown(body, self._lenient)
         except _UNREADABLE:  # a name that is not UTF-8: unknown all the more
             return ("$.*",)
 

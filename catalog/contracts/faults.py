@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_origin
 
 import msgspec
-
-from catalog.contracts.unknown import inner_struct
 
 P = TypeVar("P", bound=msgspec.Struct)
 
@@ -31,8 +29,8 @@ class Lenient(Generic[P]):
 
     def __init__(self, struct: type[P]) -> None:
         self._struct = struct
-        self._fields = [_field(field) for field in msgspec.structs.fields(struct)]
-        raw = [(f.name, msgspec.Raw, msgspec.field(default=_ABSENT, name=f.spelled)) for f in self._fields]
+        self.fields = [_field(field) for field in msgspec.structs.fields(struct)]
+        raw = [(f.name, msgspec.Raw, msgspec.field(default=_ABSENT, name=f.spelled)) for f in self.fields]
         self._raw = msgspec.json.Decoder(msgspec.defstruct("Raw", raw, frozen=True))
 
     def decode(self, body: bytes | msgspec.Raw, path: str = "$") -> tuple[P, list[str]]:
@@ -44,7 +42,7 @@ class Lenient(Generic[P]):
         raw = self._raw.decode(body)
         values: dict[str, object] = {}
         faults: list[str] = []
-        for field in self._fields:
+        for field in self.fields:
             value, at = getattr(raw, field.name), f"{path}.{field.spelled}"
             if value is not _ABSENT:
                 values[field.name] = _value(field, value, at, faults)
@@ -77,7 +75,7 @@ def _value(field: Field, raw: msgspec.Raw, path: str, faults: list[str]) -> obje
 
 
 def _field(field: msgspec.structs.FieldInfo) -> Field:
-    inner, many = inner_struct(field.type)
+    inner, many = _struct(field.type)
     return Field(
         field.name,
         field.encode_name,
@@ -87,3 +85,15 @@ def _field(field: msgspec.structs.FieldInfo) -> Field:
         None if inner is None else Lenient(inner),
         many,
     )
+
+
+def _struct(kind: Any) -> tuple[type[msgspec.Struct] | None, bool]:
+    """The struct inside an annotation, if any, and whether a list of it is meant."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return kind, False
+    many = get_origin(kind) in (list, tuple)
+    for part in get_args(kind):
+        inner, inner_many = _struct(part)
+        if inner is not None:
+            return inner, many or inner_many
+    return None, False

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from catalog.contracts.contract import Contract, Part, Payload
-from catalog.contracts.reading import Identifier, Place, identifiers
+from catalog.contracts.reading import KINDS, Identifier, Place, identifiers
 from catalog.contracts.times import Moment, TimeReason, iso, moment
 
 
@@ -59,17 +59,7 @@ class Plain(Payload, frozen=True):
 
     def customer(self) -> tuple[Identifier, ...]:
         by = self.customer_
-        if by is None:
-            return ()
-        return identifiers(
-            (
-                ("msisdn", by.msisdn),
-                ("email", by.email),
-                ("handle", by.handle),
-                ("account", by.account),
-                ("customer_id", by.customer_id),
-            )
-        )
+        return () if by is None else identifiers([(kind, getattr(by, kind)) for kind in KINDS])
 
     def place(self) -> Place:
         at = self.place_
@@ -77,7 +67,7 @@ class Plain(Payload, frozen=True):
 
 
 CONTRACT = Contract(
-    Plain,
+    payload=Plain,
     name="plain/1",
     channel="",
     owner="data platform",

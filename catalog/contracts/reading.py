@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 IdentifierKind = Literal["msisdn", "email", "handle", "account", "customer_id"]
+KINDS: tuple[IdentifierKind, ...] = get_args(IdentifierKind)
 
 
 class Identifier(NamedTuple):
@@ -37,10 +38,7 @@ class Reading(NamedTuple):
     utc_offset_min: int
     zone: str
     customer: tuple[Identifier, ...]
-    country: str | None
-    region: str | None
-    city: str | None
-    cell_id: str | None
+    place: Place
     extra: tuple[str, ...]
 
 

@@ -50,7 +50,7 @@ class Message(Payload, frozen=True):
 
 
 CONTRACT = Contract(
-    Message,
+    payload=Message,
     name="sms/1",
     channel="sms",
     owner="messaging team",

@@ -62,7 +62,7 @@ class Post(Payload, frozen=True):
 
 
 CONTRACT = Contract(
-    Post,
+    payload=Post,
     name="social/1",
     channel="social",
     owner="social care team",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Any
 
 import msgspec
+
+from catalog.contracts.faults import Lenient
 
 LIMIT = 32
 """So many unknown paths are kept of one payload."""
@@ -21,59 +23,29 @@ _object = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
 _objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | None)
 
 
-class Shape(NamedTuple):
-    """The field names of a struct as JSON spells them, and those that hold one or many structs."""
-
-    known: frozenset[str]
-    nested: tuple[tuple[str, Shape, bool], ...]
-
-
-def shape(struct: type[msgspec.Struct]) -> Shape:
-    """What names a struct and the structs inside it know."""
-    fields = msgspec.structs.fields(struct)
-    nested: list[tuple[str, Shape, bool]] = []
-    for field in fields:
-        inner, many = inner_struct(field.type)
-        if inner is not None:
-            nested.append((field.encode_name, shape(inner), many))
-    return Shape(frozenset(field.encode_name for field in fields), tuple(nested))
-
-
-def inner_struct(kind: Any) -> tuple[type[msgspec.Struct] | None, bool]:
-    """The struct inside an annotation, if any, and whether a list of it is meant."""
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return kind, False
-    many = get_origin(kind) in (list, tuple)
-    for part in get_args(kind):
-        inner, inner_many = inner_struct(part)
-        if inner is not None:
-            return inner, many or inner_many
-    return None, False
-
-
-def unknown(body: bytes | msgspec.Raw, known: Shape, path: str = "$") -> tuple[str, ...]:
-    """JSON paths of the fields of `body` that are not in `known`; `body` is a JSON object or null.
+def unknown(body: bytes, known: Lenient[Any]) -> tuple[str, ...]:
+    """JSON paths of the fields of `body` that are not in `known`; `body` is a JSON object.
 
     Raises what the decoder raises where a name is not UTF-8.
     """
-    found = _paths(_object.decode(body), known, path)
-    return tuple(dict.fromkeys(found))[:LIMIT] if found else ()
+    found = _paths(_object.decode(body), known, "$")
+    return tuple(dict.fromkeys(found))[:LIMIT]
 
 
-def _paths(names: dict[str, msgspec.Raw] | None, known: Shape, path: str) -> list[str]:
+def _paths(names: dict[str, msgspec.Raw] | None, known: Lenient[Any], path: str) -> list[str]:
     if names is None:
         return []
-    found: list[str] = []
-    if not names.keys() <= known.known:
-        found += [f"{path}.{_shown(name)}" for name in names if name not in known.known]
-    for name, inner, many in known.nested:
-        if name not in names:
+    spelled = {field.spelled for field in known.fields}
+    found = [f"{path}.{_shown(name)}" for name in names if name not in spelled]
+    for field in known.fields:
+        if field.inner is None or field.spelled not in names:
             continue
-        if many:
-            for part in _objects.decode(names[name]) or ():
-                found += _paths(part, inner, f"{path}.{name}[*]")
+        inside, at = names[field.spelled], f"{path}.{field.spelled}"
+        if field.many:
+            for part in _objects.decode(inside) or ():
+                found += _paths(part, field.inner, f"{at}[*]")
         else:
-            found += _paths(_object.decode(names[name]), inner, f"{path}.{name}")
+            found += _paths(_object.decode(inside), field.inner, at)
     return found
 
 

@@ -64,7 +64,7 @@ class Submission(Payload, frozen=True):
 
 
 CONTRACT = Contract(
-    Submission,
+    payload=Submission,
     name="web_form/1",
     channel="web_form",
     owner="website team",

@@ -12,10 +12,10 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, Row, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from catalog.clock import Clock
@@ -194,7 +194,11 @@ class KeyCache:
         return stored.key
 
     def role_of(self, token: str) -> AskingRole | None:
-        """As whom the holder of a token may ask; None also for a key that only sends."""
+        """As whom the holder of a token may ask; None also for a key that only sends.
+
+        Reads the keys anew when they are old, and blocks while it does.
+        """
+        self.refresh_if_old()
         key = self.verify(token, self._clock.now_us())
         return None if key is None or key.role == "ingest" else key.role
 
@@ -206,9 +210,6 @@ def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-_channels = msgspec.json.Decoder(tuple[str, ...])
-
-
-def _key(row: object) -> Key:
-    values = [getattr(row, name) for name in Key._fields]
-    return Key(*values)._replace(channels=_channels.decode(getattr(row, "channels")))  # noqa: B009
+def _key(row: Row[Any]) -> Key:
+    key = Key(*(getattr(row, name) for name in Key._fields))
+    return key._replace(channels=msgspec.json.decode(row.channels, type=tuple[str, ...]))

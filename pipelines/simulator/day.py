@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from catalog.bundle.bundle import UNCLASSIFIED
 from catalog.ids import conflict_id, event_id, payload_digest
 from pipelines.simulator import payloads
 from pipelines.simulator.grammar import Grammar
@@ -28,7 +29,6 @@ L1 = {
     "refund": "billing", "agent_experience": "service",
 }  # fmt: skip
 """The parent of each label; every other topic is unclassified."""
-NO_LABEL = "unclassified"
 _REMEMBERED = 3_000
 """How many earlier events of a channel can come again."""
 _WORTH_COPYING = 70
@@ -203,8 +203,8 @@ def _truth(slot: Slot, told: Told, is_garbled: bool, payload: bytes, **known: st
     return Truth(
         complaint_id=f"c{told.number}",
         kind=told.topic,
-        l1=L1.get(told.topic, NO_LABEL),
-        l2=told.topic if told.topic in L1 else NO_LABEL,
+        l1=L1.get(told.topic, UNCLASSIFIED),
+        l2=told.topic if told.topic in L1 else UNCLASSIFIED,
         region=told.place.state if named else None,
         city=told.place.city if "city" in named else None,
         event_us=told.event_us,

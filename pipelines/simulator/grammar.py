@@ -45,7 +45,6 @@ class Grammar:
         self._sections: dict[str, Choice] = {
             name: [[word] for word in words] for name, words in lists.items()
         }
-        self._found: dict[tuple[str, str], Choice] = {}
         for path in paths:
             name = ""
             for line in path.read_text(encoding="utf-8").splitlines():
@@ -56,12 +55,8 @@ class Grammar:
 
     def section(self, name: str, register: str) -> Choice:
         """The phrases of `name` in `register`, else for all, else in English. Raises KeyError."""
-        found = self._found.get((name, register))
-        if found is None:
-            names = (f"{name}.{register}", name, f"{name}.en")
-            key = next((key for key in names if key in self._sections), name)
-            found = self._found[name, register] = self._sections[key]
-        return found
+        names = (f"{name}.{register}", name, f"{name}.en")
+        return self._sections[next((key for key in names if key in self._sections), name)]
 
     def say(
         self, name: str, register: str, draw: Callable[[], float], fact: Callable[[str], str | None]

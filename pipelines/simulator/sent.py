@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -46,19 +44,3 @@ class Sent(NamedTuple):
     content_type: str
     sent_us: int
     truth: Truth
-
-
-def noting(sent: Iterable[Sent], path: Path) -> Iterator[Sent]:
-    """The same events, while their truths are written to `path`, one JSON object a line."""
-    encoder = msgspec.json.Encoder()
-    with path.open("wb") as file:
-        for one in sent:
-            file.write(encoder.encode(one.truth) + b"\n")
-            yield one
-
-
-def truths(path: Path) -> Iterator[Truth]:
-    """Read back what `noting` wrote."""
-    decoder = msgspec.json.Decoder(Truth)
-    with path.open("rb") as file:
-        yield from map(decoder.decode, file)

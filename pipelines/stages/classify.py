@@ -56,7 +56,8 @@ class Classifier:
     def classify(self, texts: Sequence[str | None]) -> Classes:
         """Decide each text by itself."""
         decided = [self._decide(text) if text else _NONE for text in texts]
-        return Classes(*(list(column) for column in zip(*decided, strict=True))) if decided else _empty()
+        columns = zip(*decided, strict=True) if decided else ((),) * len(_Class._fields)
+        return Classes(*map(list, columns))
 
     def _decide(self, text: str) -> _Class:
         spoken: dict[str, tuple[Rule, int, int]] = {}
@@ -106,7 +107,3 @@ class Classifier:
         rival = others[0][0] if others else 0.0
         secondary = [code for score, code in others if score >= self._settings.secondary_from]
         return l2, secondary, round((1 - 2.0**-best) * (1 - rival / best / 2), 4)
-
-
-def _empty() -> Classes:
-    return Classes([], [], [], [], [], [], [])

@@ -123,14 +123,8 @@ def decode(
         )
         texts.append(found.text)
         customers.append(reading.customer if reading else ())
-        places.append(_place(reading))
+        places.append(reading.place if reading else Place())
     return Decoded(_table(rows), texts, customers, places)
-
-
-def _place(reading: Reading | None) -> Place:
-    if reading is None:
-        return Place()
-    return Place(reading.country, reading.region, reading.city, reading.cell_id)
 
 
 def _as_sent(reading: Reading | None) -> tuple[int | None, str | None, int | None, int | None]:

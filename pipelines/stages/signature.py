@@ -108,14 +108,8 @@ def shingle_hash(shingle: str) -> int:
     return int(hashes[0])
 
 
-def similarity(a: bytes, b: bytes) -> float:
-    """Estimated Jaccard similarity of two signatures, 0 to 1."""
-    left, right = (np.frombuffer(s, dtype=np.uint8)[None, :] for s in (a, b))
-    return float(similarities(left, right)[0])
-
-
 def similarities(left: Uint8s, right: Uint8s) -> Float64s:
-    """Estimated Jaccard similarity of each row of `left` with the same row of `right`, both (n, 128)."""
+    """Estimated Jaccard similarity, 0 to 1, of each row of `left` with that row of `right`, both (n, 128)."""
     agreeing: npt.NDArray[np.int64] = np.count_nonzero(left == right, axis=1)
     return np.take(_SIMILARITIES, agreeing)
 

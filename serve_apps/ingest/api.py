@@ -12,14 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serve_apps.ingest import framing, refusals
+from serve_apps.ingest import framing
 from serve_apps.ingest.asking import Asking
 from serve_apps.ingest.deps import Deps
 from serve_apps.ingest.door import Door
 from serve_apps.ingest.openapi import document
-from serve_apps.ingest.refusals import REFUSALS, Refused, refused
+from serve_apps.ingest.refusals import REFUSALS, refused
 from serve_apps.ingest.upkeep import tended
-from serve_apps.problems import problem
+from serve_apps.problems import Refused, problem, tell
 
 PASSED_ON = (
     ("/v1/complaints", "GET"),
@@ -58,7 +58,7 @@ def create_api(deps: Deps) -> FastAPI:
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
-        exception_handlers={Refused: _refused, HTTPException: _refused_by_the_framework},
+        exception_handlers={Refused: tell, HTTPException: _refused_by_the_framework},
     )
     described = document()
     app.openapi = lambda: described  # type: ignore[method-assign]
@@ -84,11 +84,6 @@ def _health(deps: Deps, door: Door) -> list[Route]:
 
 def _state(state: str) -> Response:
     return Response(msgspec.json.encode({"state": state}), media_type=framing.JSON)
-
-
-async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
-    return refusals.answer(error)
 
 
 async def _refused_by_the_framework(_: Request, error: Exception) -> Response:

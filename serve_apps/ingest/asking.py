@@ -63,7 +63,7 @@ class Asking:
         """Passes a request on to the query side, which knows its own keys, and its answer back."""
         limits = self._deps.limits
         with self._door.room.lease() as take:
-            body = await read_body(request, limits.query_bytes, limits.inflated_ratio, take)
+            body = await read_body(request, limits.query_bytes, limits, take)
             headers = [each for each in request.headers.items() if each[0] not in _OF_ONE_CONNECTION]
             query_string = request.scope["query_string"].decode("latin-1")
             target = quote(request.scope["path"]) + (f"?{query_string}" if query_string else "")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from starlette.requests import ClientDisconnect, Request
 
+from serve_apps.ingest.deps import Limits
 from serve_apps.ingest.inflate import CODINGS, inflate
 from serve_apps.ingest.refusals import refused
 
@@ -28,13 +30,11 @@ def idempotency_key(request: Request) -> str | None:
     return key
 
 
-async def read_body(
-    request: Request, limit_bytes: int, limit_ratio: int, take: Callable[[int], None]
-) -> bytes:
+async def read_body(request: Request, limit_bytes: int, limits: Limits, take: Callable[[int], None]) -> bytes:
     """The whole body, inflated; `take` is told of all bytes before they are kept.
 
-    Raises Refused: 400 for lengths that lie and bodies that end early, 413 beyond the limits, 415 for an
-    unknown coding.
+    Raises Refused: 400 for lengths that lie and bodies that end early or come too slowly, 413 beyond the
+    limits, 415 for an unknown coding.
     """
     coding = (header(request, b"content-encoding") or "").lower()
     if coding not in ("", "identity", *CODINGS):
@@ -44,18 +44,21 @@ async def read_body(
         raise refused("body_too_large", f"limit: {limit_bytes} bytes")
     pieces, size_bytes = [], 0
     try:
-        async for piece in request.stream():
-            size_bytes += len(piece)
-            if size_bytes > limit_bytes:
-                raise refused("body_too_large", f"limit: {limit_bytes} bytes")
-            take(len(piece))
-            pieces.append(piece)
+        async with asyncio.timeout(limits.body_s):
+            async for piece in request.stream():
+                size_bytes += len(piece)
+                if size_bytes > limit_bytes:
+                    raise refused("body_too_large", f"limit: {limit_bytes} bytes")
+                take(len(piece))
+                pieces.append(piece)
     except ClientDisconnect:
         raise refused("framing_unreadable", "the body ended early") from None
+    except TimeoutError:
+        raise refused("framing_unreadable", f"it did not come within {limits.body_s:g} s") from None
     if told_bytes is not None and told_bytes != size_bytes:
         raise refused("framing_unreadable", "Content-Length names another length")
     body = b"".join(pieces)
-    return inflate(coding, body, limit_bytes, limit_ratio, take) if coding in CODINGS else body
+    return inflate(coding, body, limit_bytes, limits.inflated_ratio, take) if coding in CODINGS else body
 
 
 def _told_bytes(length: str | None) -> int | None:

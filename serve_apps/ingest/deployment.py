@@ -14,7 +14,6 @@ from ray.serve.exceptions import RayServeException
 from catalog.errors import NotDurable, Unavailable
 from serve_apps.ingest.api import create_api
 from serve_apps.ingest.deps import Deps
-from serve_apps.passing import Answered, Asked
 
 NAME = "ingest"
 OPTIONS: dict[str, Any] = {
@@ -55,19 +54,21 @@ def ingest(build: Callable[[], Deps], **options: Any) -> serve.Application:
     return serve.deployment(**{**OPTIONS, **options})(replica).bind(build)
 
 
-def passing(deployment: str, app: str) -> Callable[[Asked], Awaitable[Answered]]:
-    """What passes a request to the `answer` method of a deployment of another application."""
+def passing(deployment: str, app: str, method: str) -> Callable[[Any], Awaitable[Any]]:
+    """What passes its argument to a method of a deployment of another application, and the answer back.
+
+    Raises Unavailable when it does not answer.
+    """
     handle: Any = None
 
-    async def query(asked: Asked) -> Answered:
+    async def ask(asked: Any) -> Any:
         nonlocal handle
         try:
             if handle is None:  # asks Serve, beside the event loop
                 handle = await asyncio.to_thread(serve.get_deployment_handle, deployment, app)
-            answered: Answered = await handle.answer.remote(asked)
+            return await getattr(handle, method).remote(asked)
         except (KeyError, RayError, RayServeException) as error:  # KeyError: no such deployment (yet)
             kind = type(error).__name__
             raise Unavailable("the query side does not answer", hint="is it running?", kind=kind) from None
-        return answered
 
-    return query
+    return ask

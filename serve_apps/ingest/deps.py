@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from catalog.clock import Clock
 from catalog.control.keys import KeyCache
 from catalog.envelope import Envelope
-from serve_apps.passing import Answered, Asked
+from serve_apps.passing import Answered, Asked, Committed
 
 _KIB, _MIB = 1024, 1024 * 1024
 
@@ -24,6 +24,8 @@ class Limits:
     """The body of a batch, as sent and inflated."""
     batch_events: int = 10_000
     event_bytes: int = 256 * _KIB
+    body_s: float = 30.0
+    """How long a body may take to come in: while it does it holds a place among the requests."""
     inflated_ratio: int = 200
     """How many times larger than it was sent a body may get, beyond its first MiB."""
     held_bytes: int = 96 * _MIB
@@ -42,16 +44,6 @@ class Limits:
     """Requests passed on to the query side at once."""
     upkeep_s: float = 1.0
     """Seconds between two looks at the age of segment and keys."""
-
-
-class Committed(NamedTuple):
-    """What the warehouse knows of one event."""
-
-    source: str
-    disposition: str
-    reason: str | None
-    reason_field: str | None
-    commit_seq: int
 
 
 class SegmentWriter(Protocol):

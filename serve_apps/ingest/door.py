@@ -29,7 +29,8 @@ from serve_apps.ingest.admission import Quotas, Recent, Room
 from serve_apps.ingest.body import header, idempotency_key, read_body
 from serve_apps.ingest.deps import Deps
 from serve_apps.ingest.receipts import NotStored, Stored, not_stored, receipt, stored
-from serve_apps.ingest.refusals import Refused, refused
+from serve_apps.ingest.refusals import refused
+from serve_apps.problems import Refused
 
 _AT_ONCE = 500
 """Events of a batch that are wrapped before others get a turn."""
@@ -79,7 +80,7 @@ class Door:
             raise refused("type_not_taken")
         own = idempotency_key(request)
         with self.room.lease() as take:
-            body = await read_body(request, self._limits.body_bytes, self._limits.inflated_ratio, take)
+            body = await read_body(request, self._limits.body_bytes, self._limits, take)
             event = self._checked(body) if form else self._checked_object(framing.bare(body))
             self._quotas.spend(sender.key.source, 1)
             envelope = self._envelope(sender, event, own)
@@ -103,11 +104,10 @@ class Door:
             raise refused("type_not_taken")
         # Each event is kept as what it is, not as the batch it came in.
         sender = sender._replace(content_type=framing.JSON)
-        limits = self._limits
         with self.room.lease() as take:
-            body = await read_body(request, limits.batch_bytes, limits.inflated_ratio, take)
+            body = await read_body(request, self._limits.batch_bytes, self._limits, take)
             cut = framing.lines if kind == framing.NDJSON else framing.elements
-            events = cut(body, limits.batch_events)
+            events = cut(body, self._limits.batch_events)
             self._quotas.spend(sender.key.source, len(events))
             envelopes: list[Envelope] = []
             results: list[Stored | NotStored] = []

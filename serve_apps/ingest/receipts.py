@@ -6,7 +6,7 @@ from __future__ import annotations
 import msgspec
 
 from catalog.envelope import Envelope
-from serve_apps.ingest.refusals import Refused
+from serve_apps.problems import Refused
 
 
 class Receipt(msgspec.Struct, gc=False):
@@ -17,13 +17,10 @@ class Receipt(msgspec.Struct, gc=False):
     status_url: str
 
 
-class Stored(msgspec.Struct, gc=False):
+class Stored(Receipt, gc=False):
     """Of one event of a batch that is durable."""
 
     status: int
-    event_id: str
-    id_origin: str
-    status_url: str
 
 
 class NotStored(msgspec.Struct, gc=False):
@@ -41,13 +38,13 @@ def receipt(envelope: Envelope) -> Receipt:
 
 def stored(envelope: Envelope) -> Stored:
     """The result of an event sent in a batch."""
-    return Stored(202, envelope.event_id, envelope.id_origin, _status_url(envelope))
+    return Stored(envelope.event_id, envelope.id_origin, _status_url(envelope), 202)
 
 
 def not_stored(error: Refused) -> NotStored:
     """The result of an event of a batch that is refused by itself."""
     case = error.refusal
-    return NotStored(case.status, case.code, error.message or case.title)
+    return NotStored(case.status, case.code, error.detail or case.title)
 
 
 def _status_url(envelope: Envelope) -> str:

@@ -7,12 +7,8 @@ that was stored all the same is recognised by its id.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
-from starlette.responses import Response
-
-from catalog.errors import Permanent
-from serve_apps.problems import problem
+from serve_apps.problems import Refusal, Refused
 
 STATUSES = {
     400: "the request cannot be read",
@@ -27,15 +23,6 @@ STATUSES = {
     429: "too much at once; send it again after Retry-After seconds",
     503: "not able to at the moment; send it again after Retry-After seconds",
 }
-
-
-class Refusal(NamedTuple):
-    """One case: `code` and `title` are stable, `hint` says what the sender can do."""
-
-    code: str
-    status: int
-    title: str
-    hint: str
 
 
 REFUSALS = {
@@ -80,33 +67,7 @@ REFUSALS = {
     )
 }  # fmt: skip
 
-RETRY_S = 1
-"""What Retry-After says where nothing better is known."""
-
-
-class Refused(Permanent):
-    """The request is answered with a refusal; `fields` name its code and when to try again."""
-
-    code = "refused"
-
-    @property
-    def refusal(self) -> Refusal:
-        """The row of the registry."""
-        return REFUSALS[str(self.fields["refusal"])]
-
 
 def refused(code: str, detail: str = "", retry_s: float = 0.0) -> Refused:
     """What to raise for a refusal; `detail` must not quote what was sent."""
-    return Refused(detail, refusal=code, retry_s=math.ceil(retry_s))
-
-
-def answer(error: Refused) -> Response:
-    """The problem that tells it."""
-    case, headers = error.refusal, dict[str, str]()
-    if case.status in (429, 503):
-        headers["Retry-After"] = str(max(RETRY_S, int(error.fields["retry_s"])))
-    if case.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    if case.code == "coding_not_taken":
-        headers["Accept-Encoding"] = "gzip, zstd"
-    return problem(case.status, case.code, case.title, error.message, case.hint, headers)
+    return Refused(REFUSALS[code], detail, math.ceil(retry_s))

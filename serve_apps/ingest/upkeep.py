@@ -39,10 +39,17 @@ async def _tend(deps: Deps, told: BeejanError | None) -> None:
     while True:
         await asyncio.sleep(deps.limits.upkeep_s)
         try:
-            await deps.writer.roll_if_old()
-        except NotDurable as error:
-            log.warning("a segment was left for recovery: %s", error)
-        told = _tell(await asyncio.to_thread(deps.keys.refresh_if_old), told)
+            told = await _turn(deps, told)
+        except Exception as error:  # noqa: BLE001 - upkeep that ended would leave a door with old keys
+            log.error("upkeep of the door failed and goes on: %s", type(error).__name__)
+
+
+async def _turn(deps: Deps, told: BeejanError | None) -> BeejanError | None:
+    try:
+        await deps.writer.roll_if_old()
+    except NotDurable as error:
+        log.warning("a segment was left for recovery: %s", error)
+    return _tell(await asyncio.to_thread(deps.keys.refresh_if_old), told)
 
 
 def _tell(failure: BeejanError | None, told: BeejanError | None) -> BeejanError | None:

@@ -14,10 +14,10 @@ from catalog.errors import BeejanError, Permanent, Transient
 from serve_apps.problems import MEDIA_TYPE, install, problem
 from serve_apps.query import asked, cursor
 from serve_apps.query.answers import AS_OF, respond, rows
-from serve_apps.query.dictionary import dictionary
 from serve_apps.query.engine.port import Answer, Limits, QueryEngine, Role, Value
 from serve_apps.query.explain import explain
 from serve_apps.query.refusals import refused
+from serve_apps.query.views import dictionary
 
 MAX_BODY_BYTES = 256 << 10
 DESCRIPTION = "/v1/openapi.json"
@@ -94,7 +94,7 @@ def complaints(who: Asker, given: Annotated[asked.Complaints, Query()], accept: 
     """Complaints, newest first, page by page: `next` goes into `cursor`."""
     filters = cursor.digest(given.filters())
     after = None if given.cursor is None else cursor.decode(given.cursor, filters)
-    answer = _ask(who, given.query(after), given.limit)
+    answer = _ask(who, given.query() if after is None else given.page(after), given.limit)
     if after is not None:
         answer = answer._replace(as_of_seq=min(answer.as_of_seq, after.as_of_seq))
     if not answer.truncated:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
 
@@ -23,24 +24,29 @@ class Query(NamedTuple):
 
 
 class _Asked(BaseModel):
-    """Parameters that are filters, each a condition with one mark; others are refused."""
+    """Parameters that are filters, each a condition with one mark, `name = ?` unless in `conditions`."""
 
     model_config = ConfigDict(extra="forbid")
+    view: ClassVar[str]
+    order: ClassVar[str]
     conditions: ClassVar[dict[str, str]] = {}
 
     limit: int = Field(100, ge=1, le=MOST_ROWS, description="rows in the answer")
 
     def filters(self) -> dict[str, Any]:
         """Those given, by name."""
-        given = self.model_dump(include=set(self.conditions), exclude_none=True)
+        given = self.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
         return {name: each.isoformat() if isinstance(each, date) else each for name, each in given.items()}
 
-    def where(self) -> Query:
-        """The condition they make together."""
+    def query(self) -> Query:
+        """What fits all of them."""
+        return self._select()
+
+    def _select(self, *more: str, params: Sequence[Value] = ()) -> Query:
         filters = self.filters()
-        return Query(
-            " AND ".join(["true", *(self.conditions[name] for name in filters)]), [*filters.values()]
-        )
+        conditions = ["true", *(self.conditions.get(name, f"{name} = ?") for name in filters), *more]
+        text = f"SELECT * FROM {self.view} WHERE {' AND '.join(conditions)} ORDER BY {self.order}"
+        return Query(text, [*filters.values(), *params])
 
 
 class _Days(_Asked):
@@ -49,15 +55,13 @@ class _Days(_Asked):
 
 
 class Complaints(_Days):
-    """GET /v1/complaints."""
+    """GET /v1/complaints, newest first; rows without a readable event time stand where they were received."""
 
+    view, order = "complaints", f"{_AT} DESC, event_id"
     conditions = {
         "since": "event_date >= CAST(? AS date)",
         "until": "event_date <= CAST(? AS date)",
         "q": "strpos(lower(redacted_text), lower(?)) > 0",
-    } | {
-        name: f"{name} = ?"
-        for name in ("channel", "region", "city", "l1", "l2", "disposition", "cluster_id", "is_complaint")
     }
 
     channel: str | None = None
@@ -71,15 +75,12 @@ class Complaints(_Days):
     q: str | None = Field(None, min_length=1, max_length=200, description="part of the redacted text")
     cursor: str | None = Field(None, max_length=500, description="`next` of the page before")
 
-    def query(self, after: Cursor | None) -> Query:
-        """A page, newest first; rows without a readable event time stand where they were received."""
-        condition, params = self.where()
-        if after is not None:
-            when = to_datetime(after.time_us).isoformat(" ", "microseconds")
-            at = "CAST(? AS timestamp(6) with time zone)"
-            condition += f" AND plan <= ? AND ({_AT} < {at} OR ({_AT} = {at} AND event_id > ?))"
-            params += [after.as_of_seq, when, when, after.event_id]
-        return Query(f"SELECT * FROM complaints WHERE {condition} ORDER BY {_AT} DESC, event_id", params)
+    def page(self, after: Cursor) -> Query:
+        """The same, behind the last row shown."""
+        when = to_datetime(after.time_us).isoformat(" ", "microseconds")
+        at = "CAST(? AS timestamp(6) with time zone)"
+        behind = f"({_AT} < {at} OR ({_AT} = {at} AND event_id > ?))"
+        return self._select("plan <= ?", behind, params=[after.as_of_seq, when, when, after.event_id])
 
     def cursor_after(self, row: dict[str, Any], as_of_seq: int, filters: str) -> Cursor:
         """Where the page that ends with this row goes on."""
@@ -88,13 +89,12 @@ class Complaints(_Days):
 
 
 class Clusters(_Days):
-    """GET /v1/clusters: a cluster is in a span of days when one of its members may be."""
+    """GET /v1/clusters, the largest first: one is in a span of days when one of its members may be."""
 
+    view, order = "clusters", "members DESC, cluster_id"
     conditions = {
         "since": "CAST(last_event_time AS date) >= CAST(? AS date)",
         "until": "CAST(first_event_time AS date) <= CAST(? AS date)",
-        "region": "region = ?",
-        "l2": "l2 = ?",
         "members": "members >= ?",
     }
 
@@ -102,22 +102,14 @@ class Clusters(_Days):
     l2: str | None = None
     members: int | None = Field(None, ge=2, description="at least so many")
 
-    def query(self) -> Query:
-        """The largest first."""
-        condition, params = self.where()
-        return Query(f"SELECT * FROM clusters WHERE {condition} ORDER BY members DESC, cluster_id", params)
-
 
 class Kpis(_Days):
-    """GET /v1/kpis/daily."""
+    """GET /v1/kpis/daily, the newest day first."""
 
+    view, order = "kpi_daily", "local_date DESC, channel, region, l1, l2"
     conditions = {
         "since": "local_date >= CAST(? AS date)",
         "until": "local_date <= CAST(? AS date)",
-        "channel": "channel = ?",
-        "region": "region = ?",
-        "l1": "l1 = ?",
-        "l2": "l2 = ?",
     }
 
     limit: int = Field(1_000, ge=1, le=MOST_ROWS, description="rows in the answer")
@@ -125,12 +117,6 @@ class Kpis(_Days):
     region: str | None = None
     l1: str | None = None
     l2: str | None = None
-
-    def query(self) -> Query:
-        """The newest day first."""
-        condition, params = self.where()
-        order = "local_date DESC, channel, region, l1, l2"
-        return Query(f"SELECT * FROM kpi_daily WHERE {condition} ORDER BY {order}", params)
 
 
 LEDGER = Query(

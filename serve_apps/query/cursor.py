@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from catalog.clock import to_datetime
 from catalog.errors import BadInput
 
 
@@ -36,7 +37,8 @@ def decode(text: str, filters: str) -> Cursor:
     """Raises BadInput for a text that `encode` did not make, or made for other filters."""
     try:
         found = msgspec.msgpack.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Cursor)
-    except (binascii.Error, msgspec.MsgspecError, ValueError):
+        to_datetime(found.time_us)
+    except (binascii.Error, msgspec.MsgspecError, ValueError, OverflowError):
         raise BadInput("the cursor cannot be read", hint="begin without one") from None
     if found.filters != filters:
         raise BadInput("the cursor belongs to other filters", hint="begin without one")

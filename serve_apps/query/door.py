@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from asyncio import to_thread
 from collections.abc import Callable
-from typing import Any
 
 import httpx
 
-from serve_apps.passing import Answered, Asked
+from serve_apps.passing import Answered, Asked, Committed
 from serve_apps.query.api import Deps, create_api
 from serve_apps.query.engine.port import Limits
 
@@ -31,14 +30,8 @@ class Door:
         given = await self._client.send(request)
         return Answered(given.status_code, list(given.headers.items()), given.content)
 
-    async def find(self, event_id: str) -> dict[str, Any] | None:
-        """Source, disposition, reason, its field and commit_seq of an event; None while nothing is known."""
+    async def find(self, event_id: str) -> Committed | None:
+        """What became of an event; None while nothing is known."""
         engine = self._deps.engine
         found = await to_thread(engine.query, FIND, [event_id], "compliance", Limits(rows=1))
-        rows: list[dict[str, Any]] = found.table.to_pylist()
-        return rows[0] if rows else None
-
-    async def close(self) -> None:
-        """Release what `build` opened."""
-        await self._client.aclose()
-        self._deps.engine.close()
+        return next((Committed(**row) for row in found.table.to_pylist()), None)

@@ -2,19 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from serve_apps.problems import Refused, problem
-
-
-class Refusal(NamedTuple):
-    """One case: `code` and `title` are stable, `hint` says what the caller can do."""
-
-    code: str
-    status: int
-    title: str
-    hint: str
-
+from serve_apps.problems import Refusal, Refused
 
 REFUSALS = {
     row.code: row
@@ -41,6 +29,4 @@ REFUSALS = {
 
 def refused(code: str, detail: str = "") -> Refused:
     """What to raise for a refusal; `detail` must not quote what was sent."""
-    case = REFUSALS[code]
-    headers = {"WWW-Authenticate": "Bearer"} if case.status == 401 else None
-    return Refused(problem(case.status, code, case.title, detail, case.hint, headers))
+    return Refused(REFUSALS[code], detail)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import sqlglot
 from sqlglot import exp
 
-from catalog.tables import TABLES
+from catalog.tables import REASONS, TABLES
 from serve_apps.query.engine.port import ROLES, Role
 
 MASKED = frozenset(("customer_key", "account_key"))
@@ -81,6 +81,24 @@ def sources(names: frozenset[str]) -> frozenset[str]:
 def hidden(role: Role) -> frozenset[str]:
     """The columns that this role finds empty."""
     return MASKED if role == "analyst" else frozenset()
+
+
+def dictionary(role: Role) -> dict[str, Any]:
+    """The data dictionary as this role sees it: views, columns and reasons."""
+    masked = hidden(role)
+    return {
+        "role": role,
+        "views": [
+            {
+                "name": view.name,
+                "meaning": view.meaning,
+                "tables": sorted(view.tables),
+                "columns": [{**each._asdict(), "is_masked": each.name in masked} for each in view.columns],
+            }
+            for view in views().values()
+        ],
+        "reasons": REASONS,
+    }
 
 
 def type_name(kind: pa.DataType) -> str:

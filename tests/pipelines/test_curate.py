@@ -117,6 +117,24 @@ def test_a_bridge_joins_clusters_also_on_days_that_nobody_touched(lake: Lake) ->
     assert built(lake, 5) == expected  # by one that was not there for the first bridge
 
 
+def test_a_build_that_lost_the_race_leaves_its_bridges_to_the_next(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: Any) -> None:
+        raise CommitConflict("another writer moved the table")
+
+    commit(lake, 1, event("b"), event("a", TOMORROW))
+    curator = Curator(lake, Hands(), 60.0)
+    curator.build(1)
+    commit(lake, 2, event("c", TOMORROW, bridges=["a" * 32, "b" * 32]))
+    with monkeypatch.context() as raced:
+        raced.setattr("pipelines.curate.rebuild", lost)
+        curator.build(2)
+    commit(lake, 3, event("d", TOMORROW))
+    curator.build(3)
+    assert curated(lake)["b"] == ("a", False)
+
+
 def test_building_step_by_step_and_at_once_is_the_same(tmp_path: Path) -> None:
     steps, once = Lake(tmp_path / "steps"), Lake(tmp_path / "once")
     try:

@@ -57,7 +57,10 @@ class DuckDb:
             told = process.ask(Ask(_moved(process, shown), sql, list(params), role, *limits))
             process.shown = {name: each.location for name, each in shown.items()}
         finally:
-            self._free.put(self._usable(process))
+            try:
+                process = self._usable(process)
+            finally:  # one that could not be replaced is tried again when its turn comes
+                self._free.put(process)
         return _answer(told, shown)
 
     def close(self) -> None:

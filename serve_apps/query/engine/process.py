@@ -24,20 +24,26 @@ class Process:
     """A child that has been set up, or will be by its first answer. Used by one thread at a time."""
 
     def __init__(self, setup: Setup, clock: Clock) -> None:
+        """Raises Unavailable when the system makes no process."""
         self._clock = clock
         self.shown: dict[str, str] = {}
         """What the child's tables show: the location of each one's snapshot."""
         self._asked = False
         self._ready = False
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "serve_apps.query.engine.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            # It finds the product where we do; of the environment it gets nothing else.
-            env={"PYTHONPATH": os.pathsep.join(str(Path(path).resolve()) for path in sys.path)},
-        )
+        try:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "serve_apps.query.engine.child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                # It finds the product where we do; of the environment it gets nothing else.
+                env={"PYTHONPATH": os.pathsep.join(str(Path(path).resolve()) for path in sys.path)},
+            )
+        except OSError as error:
+            why = str(error.strerror)
+            raise Unavailable("no query process can be made", hint="is memory short?", cause=why) from None
+        self._stdin, self._stdout = cast(BinaryIO, self._child.stdin), cast(BinaryIO, self._child.stdout)
         with suppress(BrokenPipeError):
             write(self._stdin, setup)
 
@@ -72,14 +78,6 @@ class Process:
             self._stdin.close()
         self._stdout.close()
         self._child.wait()
-
-    @property
-    def _stdin(self) -> BinaryIO:
-        return cast(BinaryIO, self._child.stdin)
-
-    @property
-    def _stdout(self) -> BinaryIO:
-        return cast(BinaryIO, self._child.stdout)
 
     def _receive(self, seconds: float, late: BeejanError, ended: BeejanError) -> Told:
         deadline = self._clock.elapsed_s() + seconds

@@ -17,8 +17,13 @@ from pipelines.stages.signature import (
     shingle_hash,
     signatures,
     similarities,
-    similarity,
 )
+
+
+def similarity(a: bytes, b: bytes) -> float:
+    left, right = (np.frombuffer(each, dtype=np.uint8)[None, :] for each in (a, b))
+    return float(similarities(left, right)[0])
+
 
 TEXTS = [
     "Network has been down in my area since Monday, please fix it",

@@ -15,8 +15,8 @@ from catalog.control.keys import KeyCache, Keys, Role
 from catalog.control.schema import open_control, sqlite_url
 from catalog.log.local import LocalLog, WriterConfig
 from serve_apps.ingest.api import create_api
-from serve_apps.ingest.deps import Committed, Deps, Limits
-from serve_apps.passing import Answered, Asked
+from serve_apps.ingest.deps import Deps, Limits
+from serve_apps.passing import Answered, Asked, Committed
 
 CHANNELS = ("social", "sms", "web_form", "call_centre")
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -36,7 +36,7 @@ def token(
 ) -> str:
     """A new key's token in the home at `root`."""
     keys = Keys(open_control(sqlite_url(root / "control.db")), SystemClock())
-    return keys.create(source, channels, role).token
+    return keys.create(source, channels if role == "ingest" else (), role).token
 
 
 def deps(root: Path, limits: Limits | None = None, **changes: Any) -> Deps:

@@ -3,7 +3,7 @@
 import pytest
 
 from serve_apps.ingest.admission import Quotas, Recent, Room
-from serve_apps.ingest.refusals import Refused
+from serve_apps.problems import Refused
 
 
 class Watch:
@@ -23,7 +23,7 @@ def test_a_source_rests_after_it_spent_more_than_it_had() -> None:
     quotas.spend("a", 49)
     with pytest.raises(Refused) as error:
         quotas.require("a")
-    assert (error.value.refusal.code, error.value.fields["retry_s"]) == ("source_too_fast", 3)
+    assert (error.value.refusal.code, error.value.retry_s) == ("source_too_fast", 3)
     quotas.require("b")
     watch.s += 3.0
     quotas.require("a")

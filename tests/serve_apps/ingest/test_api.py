@@ -14,9 +14,9 @@ from catalog.control.keys import KeyCache
 from catalog.errors import NotDurable, Unavailable
 from catalog.ids import event_id
 from serve_apps.ingest.api import create_api
-from serve_apps.ingest.deps import Committed, Limits
+from serve_apps.ingest.deps import Limits
 from serve_apps.ingest.refusals import REFUSALS
-from serve_apps.passing import Answered, Asked
+from serve_apps.passing import Answered, Asked, Committed
 from tests.serve_apps.ingest.doors import JSON, NDJSON, client, deps, opened, payloads, token, unknown
 
 EVENT = b'{"id_str":"1","full_text":"no network"}'
@@ -142,6 +142,19 @@ def test_a_body_that_names_too_great_a_length_is_not_read(tmp_path: Path) -> Non
             return await door.post(ONE, content=never(), headers={**JSON, "Content-Length": "401"})
 
     assert_problem(asyncio.run(send()), "body_too_large")
+
+
+@pytest.mark.parametrize("path", [ONE, MANY, "/v1/sql"])
+def test_a_body_that_never_ends_does_not_keep_its_place(tmp_path: Path, path: str) -> None:
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async def send() -> httpx.Response:
+        async with opened(deps(tmp_path, Limits(body_s=0.001)), token(tmp_path)) as door:
+            return await door.post(path, content=stalled(), headers=JSON)
+
+    assert_problem(asyncio.run(send()), "framing_unreadable")
 
 
 @pytest.mark.parametrize(

@@ -80,4 +80,5 @@ def test_a_query_side_that_never_was_is_unavailable(monkeypatch: Any) -> None:
 
 
 async def ask() -> Answered:
-    return await passing("query", "query")(ASKED)
+    answered: Answered = await passing("query", "query", "answer")(ASKED)
+    return answered

@@ -7,7 +7,7 @@ import pytest
 
 from serve_apps.ingest import framing
 from serve_apps.ingest.framing import elements, is_object, lines
-from serve_apps.ingest.refusals import Refused
+from serve_apps.problems import Refused
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import zstandard
 
 from serve_apps.ingest.inflate import inflate
-from serve_apps.ingest.refusals import Refused
+from serve_apps.problems import Refused
 
 MIB = 1024 * 1024
 PACK = {"gzip": gzip.compress, "zstd": zstandard.ZstdCompressor().compress}

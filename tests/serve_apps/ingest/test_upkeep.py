@@ -24,7 +24,7 @@ class Slow:
 
     is_healthy = True
 
-    def __init__(self, turns: int = 0, failing: bool = False) -> None:
+    def __init__(self, turns: int = 0, failing: Exception | None = None) -> None:
         self.asked, self.durable, self.turned = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._turns = turns
         self._failing = failing
@@ -41,14 +41,16 @@ class Slow:
         if self._turns <= 0:
             self.turned.set()
         if self._failing:
-            raise NotDurable("a segment could not be sealed")
+            raise self._failing
 
     async def close(self) -> None:
         self.is_closed = True
 
 
-@pytest.mark.parametrize("failing", [False, True])
-def test_the_segments_age_is_looked_at_again_and_again(tmp_path: Path, failing: bool) -> None:
+@pytest.mark.parametrize(
+    "failing", [None, NotDurable("a segment could not be sealed"), RuntimeError("nobody thought of it")]
+)
+def test_the_segments_age_is_looked_at_again_and_again(tmp_path: Path, failing: Exception | None) -> None:
     async def day() -> None:
         writer = Slow(turns=3, failing=failing)
         async with opened(deps(tmp_path, Limits(upkeep_s=0.0), writer=writer)):

@@ -2,6 +2,7 @@ import asyncio
 
 import msgspec
 
+from serve_apps.passing import Committed
 from serve_apps.query.api import Deps
 from serve_apps.query.door import Answered, Asked, Door
 from serve_apps.query.engine.port import QueryEngine
@@ -30,6 +31,17 @@ def test_answers_a_request_as_the_routes_would(engine: QueryEngine) -> None:
     assert dict(page.headers)["beejan-as-of-seq"] == "1"
     assert msgspec.json.decode(sql.body)["rows"] == [{"n": 20}]
     assert [nowhere.status, unknown.status] == [404, 401]
+
+
+def test_finds_what_became_of_an_event(engine: QueryEngine) -> None:
+    async def both() -> list[Committed | None]:
+        door = Door(lambda: Deps(engine, Keys(), original))
+        return [await door.find(f"{number:032x}") for number in (10, 99)]
+
+    held, unknown = asyncio.run(both())
+    assert unknown is None
+    assert held is not None
+    assert (held.disposition, held.reason, held.commit_seq) == ("quarantined", "event_time_naive", 1)
 
 
 def test_an_error_nobody_foresaw_is_an_answer_too() -> None:

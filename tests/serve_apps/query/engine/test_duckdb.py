@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from catalog.clock import SystemClock
-from catalog.errors import Busy, TooSlow
+from catalog.errors import Busy, TooSlow, Unavailable
 from catalog.lake.commit import Lake
 from serve_apps.query.engine.duckdb import DuckDb
 from serve_apps.query.engine.port import Limits
@@ -90,3 +91,20 @@ def test_a_process_that_died_is_replaced(one: DuckDb) -> None:
         child = one._free.queue[0]._child
         child.kill()
         child.wait()
+
+
+def test_a_process_that_cannot_be_replaced_is_tried_again(
+    one: DuckDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, "no more processes")
+
+    child = one._free.queue[0]._child
+    child.kill()
+    child.wait()
+    with monkeypatch.context() as short:
+        short.setattr(subprocess, "Popen", refused)
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                one.query("SELECT 1 AS n", (), "analyst", Limits())
+    assert one.query("SELECT 1 AS n", (), "analyst", Limits()).table.num_rows == 1
