@@ -21,7 +21,17 @@ from catalog.errors import BadInput, BeejanError, NotDurable, Permanent
 from catalog.log.port import Writer
 from cluster import doors_cli, views_cli
 from cluster import up as background
-from cluster.console import FINDING, NOT_DURABLE, STOPPED, USAGE, AsJson, configured, show, table, with_profile
+from cluster.console import (
+    FINDING,
+    NOT_DURABLE,
+    STOPPED,
+    USAGE,
+    AsJson,
+    configured,
+    show,
+    table,
+    with_profile,
+)
 from cluster.settings import Settings
 from cluster.stack.cli import stack_app
 from cluster.stop import Stop
