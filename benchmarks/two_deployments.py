@@ -53,13 +53,13 @@ class Deployment(NamedTuple):
     door: subprocess.Popen[bytes]
     runner: subprocess.Popen[bytes]
 
-    def drain(self) -> int:
-        """End the door, then the sequencer, as a shutdown does; how many of both did not end well."""
+    def drain(self) -> list[int]:
+        """End the door, then the sequencer, as a shutdown does; the exit codes of both."""
         ended = []
         for process in (self.door, self.runner):
             process.send_signal(signal.SIGTERM)
             ended.append(process.wait(START_S))
-        return sum(code != 0 for code in ended)
+        return ended
 
 
 class Told(NamedTuple):
@@ -162,10 +162,10 @@ def trial(folder: Path, cluster: Path, seconds: float, rate: float, seed: int) -
         for each in both:
             _await_ready(each)
         told = load(both, token, seconds, rate, random.Random(seed))
-        unwell = both[0].drain() + both[1].drain()
+        ended = both[0].drain() + both[1].drain()
     command = [sys.executable, "-m", "cluster.cli", "run", "--runtime", "plain", "--until-idle"]
     subprocess.run(command, env=common | {"BEEJAN_HOME": str(folder / "checker")}, check=True)
-    return _found(settings, told) | {"processes that did not end well": unwell}
+    return _found(settings, told) | {"ended": ended}
 
 
 def _await_ready(each: Deployment) -> None:

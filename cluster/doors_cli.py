@@ -45,7 +45,20 @@ def up(
     at = background.address(settings)
     typer.echo(f"{'up' if is_new else 'up already'} at {at}")
     typer.echo(f"  events     POST {at}/v1/CHANNEL/events\n  questions  POST {at}/v1/sql")
+    if jdbc := _jdbc(settings):
+        typer.echo(f"  JDBC       {jdbc}")
     typer.echo("  keys       beejan keys create SOURCE --channel CHANNEL\n  stop       beejan down")
+
+
+def _jdbc(settings: Settings) -> str:
+    """Where a JDBC client asks Trino; nothing where there is none."""
+    from cluster.places import places
+
+    trino = places(settings).trino
+    if trino is None:
+        return ""
+    address = trino.address.removeprefix("https://")
+    return f"jdbc:trino://{address}/lake/served?SSL=true&SSLTrustStorePath={trino.certificate}"
 
 
 def _start(settings: Settings, **defaults: str) -> bool:
@@ -244,18 +257,26 @@ def demo(
     else:
         yesterday = datetime.now(UTC).date() - timedelta(days=1)
         sent, records = list(day.simulated(seed, events, yesterday)), []
-    if settings.profile == "cluster" and settings.cluster.absolute() == settings.stack_places:
-        from cluster.stack import cli as servers
-
-        console.print("the servers: " + (", ".join(servers.start(settings)) or "up already"))
+    _raise_servers(settings, console)
     try:
         with _held_up(settings, console, stay):
             console.print(f"up at {background.address(settings)} after {time.monotonic() - began_s:.0f} s")
+            if jdbc := _jdbc(settings):
+                console.print(f"and SQL at {jdbc}", soft_wrap=True)
             _play(settings, console, sent, records, report)
             console.print(f"from start to answers: {time.monotonic() - began_s:.0f} s")
     except KeyboardInterrupt:
         console.print("interrupted: what was acknowledged is kept and decided")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _raise_servers(settings: Settings, console: Console) -> None:
+    """Those of this machine, where the profile wants any and names no others; they stay afterwards."""
+    if settings.profile == "cluster" and settings.cluster.absolute() == settings.stack_places:
+        from cluster.stack.cli import start
+
+        started = ", ".join(start(settings)) or "up already"
+        console.print(f"the servers: {started}; they stay until `beejan stack down`")
 
 
 @contextmanager
@@ -275,7 +296,8 @@ def _held_up(settings: Settings, console: Console, stay: bool) -> Iterator[None]
             console.print(f"still up at {at}: `beejan keys create`, `beejan query SQL`, `beejan down`")
         else:
             background.stop(settings)
-            console.print(f"stopped; its data stays in {settings.home}: `beejan query SQL`")
+            where = settings.home if settings.profile == "embedded" else "the servers"
+            console.print(f"stopped; its data stays in {where}: `beejan query SQL`")
 
 
 def _play(settings: Settings, console: Console, sent: list[Any], records: list[Any], report: Path) -> None:
