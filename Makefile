@@ -1,6 +1,8 @@
-# Everything a newcomer needs. `make setup` wants Python 3.11+, make and git; `make demo` needs no more.
-# `make test` also installs the system packages that the tests of faults and of the README's examples need:
-SYSTEM_PACKAGES := curl fuse libfuse2 faketime strace
+# Everything a newcomer needs. `make setup` wants Python 3.11+, make and git; `make demo` needs no more,
+# `make stack` also maven, through which Trino comes.
+# `make test` also installs the system packages that the tests of faults, of the README's examples and of the
+# stack need:
+SYSTEM_PACKAGES := curl fuse libfuse2 faketime strace maven
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +10,7 @@ SEED ?= 1
 EVENTS ?= 40000
 PART ?=
 
-.PHONY: setup demo system test check pytest faults mutants bench lock
+.PHONY: setup demo stack system test check pytest faults mutants bench lock
 
 setup: .venv/ready
 
@@ -21,6 +23,9 @@ setup: .venv/ready
 
 demo: setup
 	$(BIN)/beejan demo --events $(EVENTS)
+
+stack: setup
+	$(BIN)/beejan stack up
 
 system:
 	@missing=""; for p in $(SYSTEM_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
@@ -50,5 +55,5 @@ bench: setup
 lock: setup
 	$(BIN)/uv pip compile pyproject.toml --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	  --no-emit-find-links --quiet --output-file requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --extra dev --constraint requirements.lock --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra stack --constraint requirements.lock --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file requirements-dev.lock

@@ -28,6 +28,7 @@ from catalog.control.plans import Plan
 from catalog.envelope import Envelope, Located
 from catalog.ids import event_id
 from catalog.lake.commit import Lake
+from catalog.lake.store import local
 from catalog.tables import ACCEPTED, EVENTS, LEDGER
 from cluster.settings import Settings
 from cluster.wiring import bundle_in_force, stages
@@ -77,10 +78,10 @@ def judged(n: int, pure: Callable[..., pa.Table]) -> pa.Table:
 
 def commits(home: Path, count: int) -> Iterator[tuple[float, float, int]]:
     """Of each commit: seconds with its ledger row, seconds of upkeep after it, bytes of the metadata file."""
-    lake, clock = Lake(home), Days(0)
+    lake, clock = Lake(local(home)), Days(0)
     maintainer, before = Maintainer(lake, clock), ""
     settings = replace(Settings(), home=home / "rules")
-    pure = stages(settings.home, bundle_in_force(settings)).pure
+    pure = stages(settings, bundle_in_force(settings)).pure
     for n in range(1, count + 1):
         plan = Plan(n, "log", "core-1", "0", n, (), dict.fromkeys(CHANNELS, ROWS // 4)).chained(before)
         rows = judged(n, pure)

@@ -34,6 +34,7 @@ from catalog.clock import SystemClock
 from catalog.control.plans import Plan
 from catalog.envelope import Envelope, Located
 from catalog.log.frames import Codec, encode_body, encode_header
+from catalog.objects.folder import Folder
 from catalog.raw import Entry, from_line, to_line
 from cluster import plain
 from cluster.checks import ledger_home, verify_home
@@ -114,7 +115,7 @@ def kernels(given: list[bytes], folder: Path) -> dict[str, float]:
     texts = spent_on_text(folder, decoded, spent)
     spent["signature"], _ = cpu_s(lambda: [signatures(each) for each in texts])
     home = replace(Settings(), home=folder / "stages")
-    pure = stages(home.home, bundle_in_force(home)).pure
+    pure = stages(home, bundle_in_force(home)).pure
     tables: list[pa.Table] = [pure(batch, frozenset(), {}) for batch in batches]
     memory = Dedup(DedupConfig(folder / "memory"), similarities)
     judged: list[pa.Table] = []
@@ -142,7 +143,7 @@ def kernels(given: list[bytes], folder: Path) -> dict[str, float]:
 
 def spent_on_text(folder: Path, decoded: list[Decoded], spent: dict[str, float]) -> list[list[str | None]]:
     """Time the stages that read the text; the redacted texts."""
-    key = load_or_create(folder / "keys")
+    key = load_or_create(Folder(folder / "keys"))
     bundle = default(key.key_id)
     redactor, classifier, gazetteer = Redactor(bundle, key), Classifier(bundle), Gazetteer(bundle)
     clean: list[list[str | None]] = []
@@ -169,7 +170,7 @@ def main() -> int:
         settings = replace(Settings(), home=Path(folder) / "home", min_free_bytes=0)
         open_stores(settings).lake().close()
         append_cpu_s, append_s = cpu_s(lambda: append(settings, given))
-        stages(settings.home, bundle_in_force(settings))  # rules are compiled once a process
+        stages(settings, bundle_in_force(settings))  # rules are compiled once a process
         run_cpu_s, run_s = cpu_s(lambda: run(settings))
         stores = open_stores(settings)
         if not verify_home(stores).ok or ledger_home(stores).total["accepted"] != events:

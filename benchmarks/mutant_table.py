@@ -23,7 +23,7 @@ class Mutant(NamedTuple):
     hangs: bool = False
 
 
-LOCAL = "tests/catalog/log/test_local.py"
+LOCAL, OBJECTS = "tests/catalog/log/test_local.py", "tests/catalog/log/test_objects.py"
 SYNCED_FIRST = f"{LOCAL}::test_nothing_is_named_or_acknowledged_before_it_is_synced"
 LOG_CUT = (
     "tests/benchmarks/faults/test_power_cut.py"
@@ -61,6 +61,30 @@ MUTANTS = (
             f"{LOCAL}::test_a_failed_sync_is_never_tried_again_on_the_same_file",
             LOG_CUT,
         ),
+    ),
+    Mutant(
+        "no tombstone",
+        "a deleted segment of an object store leaves every one of its names free",
+        (Edit("catalog/log/objects.py", "self._objects.delete(keys[:-1])", "self._objects.delete(keys)"),),
+        (
+            f"{OBJECTS}::test_a_writer_whose_segment_was_taken_over_is_told_and_begins_another[deleted]",
+            f"{OBJECTS}::test_deleting_leaves_a_tombstone_and_a_later_deletion_removes_it",
+        ),
+    ),
+    Mutant(
+        "trust for ever",
+        "a writer goes on in a segment whose tombstone may be gone",
+        (Edit("catalog/log/grown.py", "- self.opened_s >= TRUSTED_S", "- self.opened_s >= 1e12"),),
+        (
+            f"{OBJECTS}::test_after_the_tombstone_is_gone_no_writer_trusts_its_segment",
+            f"{OBJECTS}::test_between_groups_the_same_holds",
+        ),
+    ),
+    Mutant(
+        "taken is ours",
+        "a writer does not look whose group has the name it wanted",
+        (Edit("catalog/log/grown.py", "return objects.get(key) == content", "return True"),),
+        (f"{OBJECTS}::test_a_writer_whose_segment_was_taken_over_is_told_and_begins_another[sealed]",),
     ),
     Mutant(
         "no directory fsync",
@@ -228,11 +252,10 @@ MUTANTS = (
         "reload through the same connection",
         "connections are pooled, and looking again goes through the one that failed",
         (
-            Edit("catalog/sqlite.py", "create_engine(url, poolclass=NullPool)", "create_engine(url)"),
+            Edit("catalog/sql.py", "create_engine(url, poolclass=NullPool, ", "create_engine(url, "),
             Edit(
                 STORE,
-                "        self._catalog.engine.dispose()\n"
-                "        self._catalog.engine = sqlite.engine(self._uri)\n",
+                "        self._catalog.reconnect()\n",
                 "        return\n",
             ),
         ),

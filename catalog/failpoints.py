@@ -7,8 +7,8 @@ a module variable. `name:action@k` arms the k-th hit of one point with one of `A
 from __future__ import annotations
 
 import errno
-import os
 import signal
+import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -36,6 +36,7 @@ REGISTRY: dict[str, Failpoint] = {
         Failpoint("log.footer", "seal a segment", "a complete segment under its live name"),
         Failpoint("log.sealed", "seal a segment", "a sealed segment beside a durable offset nobody needs"),
         Failpoint("log.cut", "recover a segment", "a segment whose torn tail is gone, not yet sealed"),
+        Failpoint("object.synced", "keep an object", "a hidden file; in a bucket nothing"),
         Failpoint("plan.scanned", "plan", "nothing: the same frames are planned again"),
         Failpoint("plan.inserted", "plan", "a plan that nobody has decided"),
         Failpoint("decide.pure", "decide", "nothing: pure stages leave no trace"),
@@ -51,7 +52,6 @@ REGISTRY: dict[str, Failpoint] = {
         Failpoint("dedup.promoted", "remember", "nothing: the overlay is in memory only"),
         Failpoint("checkpoint.begun", "checkpoint", "the checkpoint before"),
         Failpoint("checkpoint.written", "checkpoint", "a new checkpoint"),
-        Failpoint("publish.written", "publish a segment", "hidden raw files"),
         Failpoint("publish.named", "publish a segment", "raw files that no manifest names; written again"),
         Failpoint("publish.manifest", "publish a segment", "a published segment whose hot copy still stands"),
         Failpoint("publish.verified", "publish a segment", "a published segment whose hot copy still stands"),
@@ -115,4 +115,5 @@ def hit(name: str) -> None:
 def _act(action: str) -> None:
     if action == "raise":
         raise OSError(errno.EIO, "failpoint")
-    os.kill(os.getpid(), signal.SIGKILL if action == "kill" else signal.SIGSTOP)
+    # To this very thread: sent to the process, another may take it while this one goes on.
+    signal.pthread_kill(threading.get_ident(), signal.SIGKILL if action == "kill" else signal.SIGSTOP)

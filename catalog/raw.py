@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import secrets
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import PurePath
 from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
 
 from catalog.clock import EPOCH, to_datetime
-from catalog.durable import make_folders, sync_folder, write_synced
 from catalog.envelope import NO_CHANNEL, Envelope, Located, stand_in
 from catalog.errors import CorruptFrame, WrongVersion
 from catalog.failpoints import hit
 from catalog.ids import Kind
+from catalog.objects.port import Objects
 
 VERSION = 1
 UNKNOWN_DATE = "unknown"
@@ -51,7 +50,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class File(msgspec.Struct, frozen=True):
-    """One raw file: `path` is relative to the raw folder."""
+    """One raw file: `path` is its key among the raw objects."""
 
     path: str
     event_date: str
@@ -149,78 +148,53 @@ def from_line(encoded: bytes) -> Located:
 
 
 class Raw:
-    """The raw folder: written by publication, read by replay, verification and late decisions."""
+    """The raw layer: written by publication, read by replay, verification and late decisions."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._manifests = root / "manifests"
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
 
     def write(self, segment: str, entries: Iterable[Entry]) -> Manifest:
         """Write the files and then the manifest of one segment; safe to repeat after a crash.
 
-        A crash leaves hidden files, then files that no manifest names, then a whole publication.
+        A crash leaves files that no manifest names, then a whole publication.
         """
         groups: dict[tuple[str, str], list[bytes]] = {}
         for entry in entries:
             envelope = entry.located.envelope
             channel = NO_CHANNEL if envelope is None else envelope.channel
             groups.setdefault((entry.event_date, channel), []).append(to_line(entry))
-        # 1. Every file whole and synced under a hidden name of our own. Left behind: hidden files.
-        token = secrets.token_hex(8)
+        # 1. Every file. Left behind: files that no manifest names, written again next time.
         files: list[File] = []
         for (event_date, channel), lines in sorted(groups.items()):
             data = pa.compress(b"\n".join(lines) + b"\n", codec="zstd", asbytes=True)
-            path = f"event_date={event_date}/channel={channel}/{segment}.ndjson.zst"
-            make_folders((self.root / path).parent, self.root)
-            write_synced(self._hidden(path, token), data)
+            path = f"event_date={event_date}/channel={channel}/{_name(segment)}"
+            self._objects.put(path, data)
             digest = hashlib.sha256(data).hexdigest()
             files.append(File(path, event_date, channel, len(lines), len(data), digest))
-        hit("publish.written")
-        # 2. Their names, synced. Left behind: files that no manifest names, written again next time.
-        for file in files:
-            self._hidden(file.path, token).rename(self.root / file.path)
-        for folder in {(self.root / file.path).parent for file in files}:
-            sync_folder(folder)
         hit("publish.named")
-        # 3. The manifest, whole or not at all. Left behind: a published segment.
+        # 2. The manifest, whole or not at all. Left behind: a published segment.
         manifest = Manifest(VERSION, segment, sum(file.frames for file in files), tuple(files)).sealed()
-        path_of_manifest = self._manifests / f"{segment}.json"
-        hidden = self._manifests / f".{segment}.json.{token}"
-        make_folders(self._manifests, self.root)
-        write_synced(hidden, msgspec.json.encode(manifest))
-        hidden.rename(path_of_manifest)
-        sync_folder(self._manifests)
+        self._objects.put(_manifest(segment), msgspec.json.encode(manifest))
         hit("publish.manifest")
         return manifest
 
-    def _hidden(self, path: str, token: str) -> Path:
-        final = self.root / path
-        return final.with_name(f".{final.name}.{token}")
-
     def sweep(self) -> None:
-        """Remove the hidden files of publications that came to no end; one under way starts anew."""
-        for pattern in ("event_date=*/channel=*/.*.ndjson.zst.*", "manifests/.*.json.*"):
-            for hidden in self.root.glob(pattern):
-                hidden.unlink(missing_ok=True)
+        """Remove what publications left that came to no end; one under way starts anew."""
+        self._objects.sweep()
 
     def segments(self) -> list[str]:
         """Names of the published segments."""
-        if not self._manifests.is_dir():
-            return []
-        return sorted(path.stem for path in self._manifests.glob("*.json") if path.name[0] != ".")
+        return [PurePath(each.key).stem for each in self._objects.list("manifests")]
 
     def manifest(self, segment: str) -> Manifest:
         """The manifest of a segment. LookupError when it is not published, CorruptFrame when damaged."""
-        try:
-            encoded = (self._manifests / f"{segment}.json").read_bytes()
-        except FileNotFoundError:
-            raise LookupError(segment) from None
+        encoded = self._objects.get(_manifest(segment))
         try:
             manifest = msgspec.json.decode(encoded, type=Manifest)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            raise _damaged(f"manifests/{segment}.json") from None
+            raise _damaged(_manifest(segment)) from None
         if msgspec.json.encode(manifest.sealed()) != encoded or manifest.segment != segment:
-            raise _damaged(f"manifests/{segment}.json")
+            raise _damaged(_manifest(segment))
         if manifest.version != VERSION:
             raise WrongVersion("raw manifest of another version", hint="use the version that wrote it")
         return manifest
@@ -228,8 +202,8 @@ class Raw:
     def lines(self, file: File) -> list[bytes]:
         """The lines of one file, its SHA-256 checked first. Raises CorruptFrame when it differs."""
         try:
-            data = (self.root / file.path).read_bytes()
-        except FileNotFoundError:
+            data = self._objects.get(file.path)
+        except LookupError:
             raise _damaged(file.path) from None
         if hashlib.sha256(data).hexdigest() != file.sha256:
             raise _damaged(file.path)
@@ -258,17 +232,11 @@ class Raw:
             files: Sequence[File] = self.manifest(segment).files
         except (CorruptFrame, WrongVersion):
             # Without the manifest the file names still say which segment they hold.
-            damaged = [f"manifests/{segment}.json"]
+            damaged = [_manifest(segment)]
             files = [
-                File(
-                    str(path.relative_to(self.root)),
-                    "",
-                    "",
-                    0,
-                    0,
-                    hashlib.sha256(path.read_bytes()).hexdigest(),
-                )
-                for path in sorted(self.root.glob(f"event_date=*/channel=*/{segment}.ndjson.zst"))
+                File(each.key, "", "", 0, 0, hashlib.sha256(self._objects.get(each.key)).hexdigest())
+                for each in self._objects.list("")
+                if PurePath(each.key).name == _name(segment)
             ]
         else:
             damaged = []
@@ -279,6 +247,14 @@ class Raw:
             except (CorruptFrame, msgspec.DecodeError, pa.ArrowException, OSError, ValueError):
                 damaged.append(file.path)
         return found, damaged
+
+
+def _name(segment: str) -> str:
+    return f"{segment}.ndjson.zst"
+
+
+def _manifest(segment: str) -> str:
+    return f"manifests/{segment}.json"
 
 
 def _damaged(path: str) -> CorruptFrame:

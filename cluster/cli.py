@@ -22,6 +22,7 @@ from cluster import doors_cli
 from cluster import up as background
 from cluster.console import FINDING, NOT_DURABLE, STOPPED, USAGE, AsJson, configured, show, table
 from cluster.settings import Settings
+from cluster.stack.cli import stack_app
 from cluster.stop import Stop
 
 APPEND_BYTES = 1 << 20
@@ -30,6 +31,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 log_app = typer.Typer(no_args_is_help=True, help="The log.")
 app.add_typer(log_app, name="log")
 app.add_typer(doors_cli.keys_app, name="keys")
+app.add_typer(stack_app, name="stack")
 for command in (
     doors_cli.up,
     doors_cli.down,
@@ -246,6 +248,23 @@ def event(event_id: Annotated[str, typer.Argument(help="32 hex digits.")], as_js
     show(found, as_json)
     if found["state"] == "unknown":
         raise typer.Exit(FINDING)
+
+
+@app.command()
+def migrate(
+    to: Annotated[str, typer.Option(help="A revision, older or newer; the newest when left out.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Bring the control database to a revision, when nothing runs on it: up after an update, down before an
+    older version runs again."""
+    from catalog import sql
+    from catalog.control.migrate import migrate as move
+    from cluster.home import Home
+    from cluster.places import places
+
+    settings = configured()
+    Home(settings.home).make()
+    show(move(sql.engine(places(settings).control_url), to or None)._asdict(), as_json)
 
 
 @log_app.command()

@@ -116,7 +116,7 @@ def decide(
     from pipelines.decide import decisions
 
     settings = configured()
-    pure = stages(settings.home, bundle_in_force(settings)).pure
+    pure = stages(settings, bundle_in_force(settings)).pure
     try:
         with file.open("rb") as lines, out.open("wb") as made:
             for decision in decisions(lines, lambda b: pure(b, frozenset(), {}), SystemClock().now_us()):

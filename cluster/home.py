@@ -1,4 +1,4 @@
-"""The folders of one home, and where each store stands in it."""
+"""The folder of one node: what it keeps for itself, and on a single machine everything else, too."""
 
 from __future__ import annotations
 
@@ -29,18 +29,6 @@ class Home(NamedTuple):
     def state(self) -> Path:
         return self.root / "state"
 
-    @property
-    def bundles(self) -> Path:
-        return self.root / "bundles"
-
-    @property
-    def keys(self) -> Path:
-        return self.root / "keys"
-
-    @property
-    def control(self) -> Path:
-        return self.root / "control.db"
-
     def make_patiently(self, pause: Callable[[float], object], stopping: Callable[[], bool]) -> None:
         """As `make`; waits while the disk fails or is full, until told to stop. Raises OSError otherwise."""
         while True:
@@ -52,6 +40,5 @@ class Home(NamedTuple):
             pause(RETRY_S)
 
     def make(self) -> None:
-        """Create the folders so that they survive a power cut."""
-        for folder in (self.log, self.raw, self.state, self.bundles, self.keys):
-            make_folders(folder, self.root.parent)
+        """Create it so that it survives a power cut; the stores make their own folders in it."""
+        make_folders(self.state, self.root.parent)

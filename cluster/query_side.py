@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from catalog.clock import SystemClock
 from catalog.control.keys import KeyCache
+from catalog.errors import BadInput
 from catalog.lake.commit import Lake
 from cluster.home import Home
+from cluster.places import places
 from cluster.settings import Settings
 from cluster.wiring import open_history, open_keys
 from serve_apps.query.api import Deps
@@ -21,7 +23,10 @@ def build(settings: Settings) -> Deps:
 
 
 def open_engine(settings: Settings) -> DuckDb:
-    """The embedded engine over the tables of a home."""
-    home = Home(settings.home)
-    home.make()
-    return DuckDb(Lake(home.root), SystemClock())
+    """The embedded engine over the tables of a home. Raises BadInput under another profile: it reads local
+    files only."""
+    at = places(settings)
+    if not at.is_local:
+        raise BadInput("here SQL is not answered by the embedded engine", hint="ask Trino", profile="cluster")
+    Home(settings.home).make()
+    return DuckDb(Lake(at.lake), SystemClock())

@@ -13,6 +13,7 @@ from typing import Any
 from catalog.errors import BadInput
 
 _HOME = Path("beejan-home")
+PROFILES = ("embedded", "cluster")
 
 
 def _setting(name: str, default: Any, meaning: str) -> Any:
@@ -26,7 +27,13 @@ def _setting(name: str, default: Any, meaning: str) -> Any:
 class Settings:
     """What the environment says. Pickles, so that every actor runs under the same settings."""
 
-    home: Path = _setting("BEEJAN_HOME", _HOME, "folder of the log, the raw layer and the lake")
+    home: Path = _setting(
+        "BEEJAN_HOME", _HOME, "folder of everything, or under `cluster` of what one node keeps for itself"
+    )
+    profile: str = _setting("BEEJAN_PROFILE", PROFILES[0], "`embedded`: local files; `cluster`: servers")
+    cluster: Path = _setting(
+        "BEEJAN_CLUSTER", Path("cluster.json"), "under `cluster`: file of addresses and secrets, mode 0600"
+    )
     plan_rows: int = _setting("BEEJAN_PLAN_ROWS", 5_000, "frames that make a plan at once")
     plan_age_s: float = _setting("BEEJAN_PLAN_AGE_S", 1.0, "seconds after which fewer frames make one too")
     batch_rows: int = _setting(
@@ -43,6 +50,9 @@ class Settings:
     port: int = _setting("BEEJAN_PORT", 8000, "port the doors listen on")
     ingest_replicas: int = _setting("BEEJAN_INGEST_REPLICAS", 1, "replicas of the ingest door")
     checkpoint_plans: int = _setting("BEEJAN_CHECKPOINT_PLANS", 20, "commits between two checkpoints")
+    stack: Path = _setting("BEEJAN_STACK", Path("beejan-stack"), "folder of the servers of `stack up`")
+    cache: Path = _setting("BEEJAN_CACHE", Path("~/.cache/beejan"), "folder of what `stack up` fetches once")
+    trino_tarball: str = _setting("BEEJAN_TRINO_TARBALL", "", "Trino's tarball, unless Maven fetches it")
     failpoint: str = _setting("BEEJAN_FAILPOINT", "", "name:action@hit, for fault tests")
 
     @property
@@ -64,6 +74,8 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
                 raise BadInput(
                     "not a value of this setting", hint=spec.metadata["meaning"], name=name
                 ) from None
+            if spec.name == "profile" and value not in PROFILES:
+                raise BadInput("no such profile", hint="one of " + ", ".join(PROFILES), name=name)
             least = 0 if spec.name == "min_free_bytes" else 1e-9
             if kind in (int, float) and not least <= value < math.inf:
                 raise BadInput("a setting out of bounds", hint="it must be positive and finite", name=name)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from actors.dedup.config import DedupConfig
 from actors.sequencer.config import MemoryPort, Ports, SequencerConfig, WorkersPort
-from actors.sequencer.lease import Lease
+from actors.sequencer.lease import FileLease, Lease
 from actors.sequencer.loop import run
 from actors.sequencer.sequencer import Sequencer
 from actors.worker.config import WorkerConfig
@@ -21,16 +20,22 @@ from catalog.bundle.keys import load_or_create
 from catalog.bundle.store import Bundles
 from catalog.clock import Clock, SystemClock
 from catalog.control.keys import Keys
+from catalog.control.lease import RowLease
 from catalog.control.plans import PlanStore
-from catalog.control.schema import open_control, sqlite_url
+from catalog.control.schema import open_control
 from catalog.errors import CorruptFrame, Stopped
 from catalog.history import History
 from catalog.lake import read
 from catalog.lake.commit import Lake
-from catalog.log.local import LocalLog, WriterConfig
+from catalog.lake.store import LakePlace
+from catalog.log.local import LocalLog
+from catalog.log.objects import ObjectLog
+from catalog.log.port import Log
+from catalog.log.writer import WriterConfig
 from catalog.raw import Raw
 from catalog.tables import EVENTS
 from cluster.home import Home
+from cluster.places import places
 from cluster.settings import Settings
 from pipelines import flow
 from pipelines.curate import Curator
@@ -39,45 +44,44 @@ from pipelines.publish import Publisher
 
 
 class Stores(NamedTuple):
-    """Every store of one home, opened."""
+    """Every store of one deployment, opened."""
 
     home: Home
     clock: Clock
-    log: LocalLog
+    log: Log
     raw: Raw
     plans: PlanStore
+    place: LakePlace
 
     def lake(self) -> Lake:
         """Open the lake; apart from the rest, since some commands need none."""
-        return Lake(self.home.root)
+        return Lake(self.place)
 
 
 def open_stores(settings: Settings) -> Stores:
-    """Open the log, the raw layer and the control database of a home, creating what is missing."""
-    home, clock = Home(settings.home), SystemClock()
-    home.make()
-    plans = PlanStore(open_control(sqlite_url(home.control)))
-    return Stores(home, clock, LocalLog(home.log, clock), Raw(home.raw), plans)
+    """Open the log, the raw layer and the control database, creating what is missing."""
+    home, at = Home(settings.home), places(settings)
+    log, clock = open_log(settings)
+    plans = PlanStore(open_control(at.control_url))
+    return Stores(home, clock, log, Raw(at.within("raw")), plans, at.lake)
 
 
-def open_log(settings: Settings) -> tuple[LocalLog, Clock]:
+def open_log(settings: Settings) -> tuple[Log, Clock]:
     """The log alone: a door needs nothing else to acknowledge."""
-    home, clock = Home(settings.home), SystemClock()
+    home, at, clock = Home(settings.home), places(settings), SystemClock()
     home.make()
-    return LocalLog(home.log, clock), clock
+    return LocalLog(home.log, clock) if at.is_local else ObjectLog(at.within("log"), clock), clock
 
 
 def open_keys(settings: Settings) -> Keys:
     """The keys of the doors."""
-    home = Home(settings.home)
-    home.make()
-    return Keys(open_control(sqlite_url(home.control)), SystemClock())
+    Home(settings.home).make()
+    return Keys(open_control(places(settings).control_url), SystemClock())
 
 
 def open_history(settings: Settings) -> History:
     """Where a flow worker reads its frames."""
-    home = Home(settings.home)
-    return History(LocalLog(home.log, SystemClock()), Raw(home.raw))
+    return History(open_log(settings)[0], Raw(places(settings).within("raw")))
 
 
 def writer_config(settings: Settings) -> WriterConfig:
@@ -91,22 +95,22 @@ def writer_config(settings: Settings) -> WriterConfig:
 
 def worker_config(settings: Settings) -> WorkerConfig:
     """What each flow worker is built from."""
-    return WorkerConfig(partial(open_history, settings), partial(_pure, settings.home), settings.batch_rows)
+    return WorkerConfig(partial(open_history, settings), partial(_pure, settings), settings.batch_rows)
 
 
-def _pure(home: Path, bundle: str, *batch: Any) -> pa.Table:
-    return stages(home, bundle).pure(*batch)
+def _pure(settings: Settings, bundle: str, *batch: Any) -> pa.Table:
+    return stages(settings, bundle).pure(*batch)
 
 
 @lru_cache(maxsize=4)
-def stages(home: Path, bundle: str) -> flow.Stages:
-    """The pure stages under a bundle of this home; rules and places are compiled once a process."""
-    folders = Home(home)
-    found, key = Bundles(folders.bundles).get(bundle), load_or_create(folders.keys)
+def stages(settings: Settings, bundle: str) -> flow.Stages:
+    """The pure stages under a stored bundle; rules and names of places are compiled once a process."""
+    at = places(settings)
+    found, key = Bundles(at.within("bundles")).get(bundle), load_or_create(at.within("keys"))
     if key.key_id != found.key_id:
         raise Stopped(
             "the pseudonym key is not the one that the plans were decided with",
-            hint="restore the home's keys folder of the same moment",
+            hint="restore the folder `keys` of the same moment",
             needed=found.key_id,
         )
     return flow.Stages(found, key)
@@ -114,9 +118,9 @@ def stages(home: Path, bundle: str) -> flow.Stages:
 
 def bundle_in_force(settings: Settings) -> str:
     """The hash of the bundle for new plans and envelopes, which is stored by then."""
-    home = Home(settings.home)
-    home.make()
-    return Bundles(home.bundles).put(default(load_or_create(home.keys).key_id))
+    Home(settings.home).make()
+    at = places(settings)
+    return Bundles(at.within("bundles")).put(default(load_or_create(at.within("keys")).key_id))
 
 
 def dedup_config(settings: Settings) -> DedupConfig:
@@ -145,23 +149,32 @@ def run_sequencer(
     give_up: Callable[[], bool],
     pause: Callable[[float], object] = time.sleep,
 ) -> bool:
-    """Wait for the lease, then run in this process; False when `give_up` ended the wait. Idle, it calls
-    `pause` with seconds, which may come back earlier."""
-    home, clock, config = Home(settings.home), SystemClock(), sequencer_config(settings)
+    """Wait for the lease, then run in this process, and again once it was lost; False when `give_up` ended
+    the wait. Idle, it calls `pause` with seconds, which may come back earlier."""
+    home, clock = Home(settings.home), SystemClock()
     home.make_patiently(pause, stopping)
-    lease = Lease(home.state / "sequencer.lock")
+    config = sequencer_config(settings)
+    lease = _lease(settings, clock)
 
     def wait_ends() -> bool:
         return stopping() or (until_idle and give_up())
 
-    if not lease.acquire(time.sleep, clock.elapsed_s, wait_ends):
-        return False
-    try:
-        build = partial(_sequencer, settings, config, workers, memory)
-        run(build, config, clock, pause, until_idle, stopping)
-    finally:
-        lease.release()
-    return True
+    while lease.acquire(time.sleep, wait_ends):
+        try:
+            build = partial(_sequencer, settings, config, workers, memory)
+            run(build, config, clock, pause, until_idle, lambda: stopping() or lease.is_lost())
+        finally:
+            lease.release()
+        if stopping() or not lease.is_lost():
+            return True
+    return False
+
+
+def _lease(settings: Settings, clock: Clock) -> Lease:
+    at = places(settings)
+    if at.is_local:
+        return FileLease(Home(settings.home).state / "sequencer.lock", clock.elapsed_s)
+    return RowLease(open_control(at.control_url), "sequencer")
 
 
 def _sequencer(

@@ -15,7 +15,7 @@ from catalog.control.plans import Amendments, Range
 from catalog.envelope import Located
 from catalog.ids import conflict_id, corrupt_frame_id, payload_digest
 from catalog.lake.read import Identities
-from catalog.log.local import LocalLog
+from catalog.log.port import Log
 from catalog.raw import Raw
 
 
@@ -49,7 +49,7 @@ class Report(NamedTuple):
     pending: int
 
 
-def stored(log: LocalLog, raw: Raw) -> Stored:
+def stored(log: Log, raw: Raw) -> Stored:
     """Decode everything. The log first: a segment that leaves it meanwhile is in the raw layer by then."""
     frames: dict[tuple[str, int], Located] = {}
     corrupt: list[Corrupt] = []

@@ -1,7 +1,8 @@
-"""One sequencer at a time: a lock that frees itself when its holder dies, and ends a holder that stopped.
+"""One sequencer at a time: a lease that is free again once its holder died or stopped.
 
-Two sequencers at once would be safe, only wasteful; but one that was stopped inside a transaction would
-keep everybody waiting for ever. So the holder beats, and who waits ends a holder that no longer does.
+Two sequencers at once would be safe, only wasteful. So the holder beats, and who waits takes the lease from
+a holder that no longer does. On one machine that holder is ended, too: stopped inside a transaction of
+SQLite it would keep everybody waiting for ever. (`catalog.control.lease` is the one between machines.)
 """
 
 from __future__ import annotations
@@ -13,44 +14,60 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
-BEAT_S = 1.0
-SILENT_S = 15.0
-"""Without a beat for so long, a holder is ended; longer than any pause of a loaded machine."""
+from catalog.control.lease import BEAT_S, SILENT_S
 
 
-class Lease:
-    """The lock on the folder of one sequencer's state."""
+class Lease(Protocol):
+    """The right to be the sequencer."""
 
-    def __init__(self, path: Path) -> None:
+    def acquire(self, pause: Callable[[float], object], give_up: Callable[[], bool]) -> bool:
+        """Wait until it is ours: free, or of a holder without a beat for SILENT_S seconds. False when
+        `give_up` said that waiting is no use any more."""
+        ...
+
+    def is_lost(self) -> bool:
+        """Whether another one took it from us meanwhile."""
+        ...
+
+    def release(self) -> None:
+        """Let the next one in."""
+        ...
+
+
+class FileLease:
+    """A `Lease` for the processes of one machine: the lock on a file."""
+
+    def __init__(self, path: Path, elapsed_s: Callable[[], float]) -> None:
         self._path = path
+        self._elapsed_s = elapsed_s
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._ended = threading.Event()
 
-    def acquire(
-        self, pause: Callable[[float], None], elapsed_s: Callable[[], float], give_up: Callable[[], bool]
-    ) -> bool:
-        """Wait until the lock is ours; a holder that does not beat for SILENT_S seconds is killed.
-
-        False when `give_up` said that waiting is no use any more.
-        """
-        beat, since_s = self._beat(), elapsed_s()
+    def acquire(self, pause: Callable[[float], object], give_up: Callable[[], bool]) -> bool:
+        """See `Lease`; a holder that does not beat is killed."""
+        beat, since_s = self._beat(), self._elapsed_s()
         while not self._try_lock():
             if give_up():
                 return False
             pause(BEAT_S / 4)
             if self._beat() != beat:
-                beat, since_s = self._beat(), elapsed_s()
-            elif elapsed_s() - since_s > SILENT_S:
+                beat, since_s = self._beat(), self._elapsed_s()
+            elif self._elapsed_s() - since_s > SILENT_S:
                 self._end_holder()
-                since_s = elapsed_s()
+                since_s = self._elapsed_s()
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()} {_born(os.getpid())}".encode(), 0)
         threading.Thread(target=self._keep_beating, daemon=True, name="lease").start()
         return True
 
+    def is_lost(self) -> bool:
+        """Never: who takes the lock has ended its holder."""
+        return False
+
     def release(self) -> None:
-        """Let the next one in."""
+        """See `Lease`."""
         self._ended.set()
         os.close(self._descriptor)
 

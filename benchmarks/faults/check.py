@@ -206,7 +206,7 @@ def _left_overs(stores: Stores) -> Iterator[str]:
     """Idle and without a writer, the log is empty and the raw folder holds what its manifests name."""
     if left := sorted(path.name for path in stores.home.log.iterdir()):
         yield f"left in the log: {left[:SHOWN]}"
-    root = stores.raw.root
+    root = stores.home.raw
     named = {root / "manifests" / f"{name}.json" for name in stores.raw.segments()}
     named |= {root / file.path for name in stores.raw.segments() for file in stores.raw.manifest(name).files}
     there = {path for path in root.rglob("*") if path.is_file()}

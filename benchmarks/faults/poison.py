@@ -6,19 +6,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import pyarrow as pa
 
 from actors.worker.config import WorkerConfig
 from benchmarks.faults.workload import POISON
-from catalog.clock import SystemClock
 from catalog.envelope import Located, Unreadable
-from catalog.history import History
-from catalog.log.local import LocalLog
-from catalog.raw import Raw
 from cluster import wiring
-from cluster.home import Home
 from cluster.settings import Settings
 
 DEATH = 66
@@ -27,17 +21,13 @@ DEATH = 66
 
 def worker(settings: Settings) -> WorkerConfig:
     """A worker that dies of poisonous texts."""
-    return WorkerConfig(partial(history, settings.home), partial(stages, settings.home), settings.batch_rows)
-
-
-def history(root: Path) -> History:
-    """Where the frames are."""
-    home = Home(root)
-    return History(LocalLog(home.log, SystemClock()), Raw(home.raw))
+    return WorkerConfig(
+        partial(wiring.open_history, settings), partial(stages, settings), settings.batch_rows
+    )
 
 
 def stages(
-    home: Path,
+    settings: Settings,
     bundle: str,
     batch: Sequence[Located],
     crashed: frozenset[tuple[str, int]],
@@ -51,4 +41,4 @@ def stages(
                 if len(payload) % 2:
                     os._exit(DEATH)
                 raise ValueError("a poisonous text")
-    return wiring.stages(home, bundle).pure(batch, crashed, unreadable)
+    return wiring.stages(settings, bundle).pure(batch, crashed, unreadable)

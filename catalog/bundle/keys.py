@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
-import os
 import secrets
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from catalog.durable import make_folders, sync_folder
 from catalog.errors import Stopped
+from catalog.objects.port import Objects
 
 _FILE = "pseudonym.key"
 _BYTES = 32
@@ -29,30 +26,14 @@ class PseudonymKey:
         return hmac.digest(self.secret, f"{kind}:{canonical}".encode(), "sha256")[:16].hex()
 
 
-def load_or_create(folder: Path) -> PseudonymKey:
-    """The key of a folder, made there (mode 0600, durable) by whoever comes first.
+def load_or_create(objects: Objects) -> PseudonymKey:
+    """The key of a deployment, made (durable, for its owner only) by whoever comes first.
 
-    Raises Stopped for a file that is no key: a new one would give every customer a new pseudonym.
+    Raises Stopped for an object that is no key: a new one would give every customer a new pseudonym.
     """
-    path = folder / _FILE
-    make_folders(folder, within=folder.parent)
-    if not path.exists():
-        _create(folder, path)
-    sync_folder(folder)
-    secret = path.read_bytes()
+    # Of two processes at once, the first one's key stays.
+    objects.create(_FILE, secrets.token_bytes(_BYTES))
+    secret = objects.get(_FILE)
     if len(secret) != _BYTES:
         raise Stopped("the pseudonym key is damaged", hint="restore it from a backup; do not make a new one")
     return PseudonymKey(hashlib.sha256(b"pseudonym key" + secret).hexdigest()[:16], secret)
-
-
-def _create(folder: Path, path: Path) -> None:
-    hidden = folder / f".{_FILE}.{secrets.token_hex(8)}"
-    descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb") as stream:
-        stream.write(secrets.token_bytes(_BYTES))
-        stream.flush()
-        os.fsync(stream.fileno())
-    # A link does not replace: of two processes at once, the first one's key stays.
-    with contextlib.suppress(FileExistsError):
-        path.hardlink_to(hidden)
-    hidden.unlink()

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import secrets
-from pathlib import Path
+from pathlib import PurePath
 
 from catalog.bundle.bundle import Bundle, decode
-from catalog.durable import make_folders, sync_folder, write_synced
 from catalog.errors import Stopped
+from catalog.objects.port import Objects
 
 
 class Bundles:
-    """The bundles of one home. What `put` returned is on disk and survives a power cut."""
+    """The bundles of one home. What `put` returned survives a power cut."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
 
     def put(self, bundle: Bundle) -> str:
         """Keep a bundle and return its hash; keeping it again changes nothing."""
-        name = bundle.hash
-        path = self._path(name)
-        make_folders(self._folder, within=self._folder.parent)
-        if not path.exists():
-            hidden = self._folder / f".{name}.{secrets.token_hex(8)}"
-            write_synced(hidden, bundle.encode())
-            hidden.rename(path)
-        # Also when it was there: whoever renamed it may have died before this.
-        sync_folder(self._folder)
-        return name
+        self._objects.create(_key(bundle.hash), bundle.encode())
+        return bundle.hash
 
     def get(self, name: str) -> Bundle:
         """The bundle of this hash. Raises Stopped when it is missing or its bytes have changed."""
         try:
-            bundle = decode(self._path(name).read_bytes())
-        except FileNotFoundError:
+            bundle = decode(self._objects.get(_key(name)))
+        except LookupError:
             raise Stopped(
                 "a bundle that plans were decided under is missing",
                 hint="restore it from a backup: without it these plans cannot be decided again",
@@ -43,5 +34,6 @@ class Bundles:
             raise Stopped("a bundle's bytes have changed", hint="restore it from a backup", bundle=name)
         return bundle
 
-    def _path(self, name: str) -> Path:
-        return self._folder / f"{Path(name).name}.json"
+
+def _key(name: str) -> str:
+    return f"{PurePath(name).name}.json"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
+    DateTime,
     Engine,
     ForeignKey,
     Integer,
@@ -15,20 +16,22 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
-    insert,
-    select,
+    inspect,
+    text,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.exc import DBAPIError
 
-from catalog import sqlite
+from catalog import sql
 from catalog.errors import Stopped, Unavailable, WrongVersion
 
-VERSION = 1
+REVISION = "0002"
+"""The newest revision in `migrations/`: what the tables below are."""
+FIRST = "0001"
+VERSIONED = "alembic_version"
+UNVERSIONED = "schema_version"
+"""Where the first version, which had no migrations, kept its number."""
 
 metadata = MetaData()
-
-schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
 
 plans = Table(
     "plans",
@@ -87,45 +90,61 @@ api_keys = Table(
     Column("revoked_us", BigInteger),
 )
 
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("beat_at", DateTime(timezone=True), nullable=False),
+)
+
 
 def open_control(url: str) -> Engine:
-    """Open the control database at a SQLAlchemy URL, creating its tables on first use.
+    """Open the control database at a SQLAlchemy URL; an empty one gets its tables.
 
     Raises WrongVersion when another version of the product wrote it, Unavailable when it does not answer.
     """
-    engine = sqlite.engine(url)
+    engine = sql.engine(url)
     try:
-        found = _version(engine)
+        with engine.connect() as connection:
+            found = revision(connection)
     except DBAPIError as error:
         raise unavailable(error) from None
-    if found != VERSION:
-        raise WrongVersion(
-            "control database of another version", hint="use the version that wrote it", found=found
-        )
+    if found is None:
+        from catalog.control.migrate import migrate  # only the first opening of all needs it
+
+        found = migrate(engine).after
+    if found != REVISION:
+        raise wrong_version(found)
     return engine
 
 
+def revision(connection: Connection) -> str | None:
+    """The revision of the tables; None where there are none."""
+    if inspect(connection).has_table(VERSIONED):
+        found: str | None = connection.scalar(text(f"SELECT version_num FROM {VERSIONED}"))
+        return found
+    if is_unversioned(connection):
+        number = connection.scalar(text(f"SELECT version FROM {UNVERSIONED}"))
+        return FIRST if number in (1, None) else f"version {number}"
+    return None
+
+
+def is_unversioned(connection: Connection) -> bool:
+    """Whether the first version made the tables, and no migration has seen them since."""
+    return inspect(connection).has_table(UNVERSIONED)
+
+
+def wrong_version(found: str) -> WrongVersion:
+    """The error for tables of a revision that is not ours."""
+    is_older = found.isdigit() and found < REVISION
+    hint = "end what runs on it, then run `beejan migrate`" if is_older else "use the version that wrote it"
+    return WrongVersion("control database of another version", hint=hint, found=found, known=REVISION)
+
+
 def unavailable(error: DBAPIError) -> Unavailable | Stopped:
-    """What a failing database means: the driver's words, without the statement and its values."""
-    cause = str(error.orig) if error.orig is not None else type(error).__name__
-    if not isinstance(error, OperationalError):
-        return Stopped("the control database cannot be read", hint="restore it from a backup", cause=cause)
-    return Unavailable("the control database does not answer", hint="check its disk", cause=cause)
-
-
-def _version(engine: Engine) -> int:
-    """The version of the tables, made where they are missing."""
-    with engine.begin() as connection:
-        for table in metadata.sorted_tables:
-            # One statement that looks and creates: several processes may open the same new home at once.
-            connection.execute(CreateTable(table, if_not_exists=True))
-        found = connection.scalar(select(schema_version.c.version))
-    if found is not None:
-        return int(found)
-    # Another process may be opening the same new home: the key lets one of both in.
-    with suppress(IntegrityError), engine.begin() as connection:
-        connection.execute(insert(schema_version).values(version=VERSION))
-    return VERSION
+    """What a failing control database means."""
+    return sql.failed(error, "the control database")
 
 
 def sqlite_url(path: Path) -> str:

@@ -10,19 +10,17 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
-from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from catalog import failpoints
 from catalog.errors import BadInput, ChainBroken, CommitGap, NotDurable, Unavailable
 from catalog.lake.selftest import prove_guard
-from catalog.lake.store import Store
+from catalog.lake.store import LakePlace, Store
 from catalog.lake.swap import SNAPSHOT_SEQ, swap
 from catalog.lake.write import OneTransaction, stage
 from catalog.tables import EVENTS, TABLES, TableSpec
@@ -52,11 +50,9 @@ class Head(NamedTuple):
 class Lake:
     """The tables of one home. Not safe for several threads at once."""
 
-    def __init__(self, home: Path, catalog_uri: str | None = None) -> None:
-        """Open the lake under `home`, creating what is missing; the catalog is SQLite unless named."""
-        home = home.resolve()  # the tables keep absolute paths
-        sqlite = URL.create("sqlite", database=str(home / "catalog.db"))
-        self.store = Store(catalog_uri or sqlite.render_as_string(), home / "warehouse")
+    def __init__(self, place: LakePlace) -> None:
+        """Open the lake, creating what is missing."""
+        self.store = Store(place)
 
     def head(self, table: str) -> Head:
         """Raises Unavailable when the catalog does not answer."""
@@ -96,7 +92,10 @@ class Lake:
             append.commit()
         except OSError as error:
             raise NotDurable(
-                "files of the commit could not be written", hint="check the disk", table=table, n=n
+                "files of the commit could not be written",
+                hint="check the disk or object store",
+                table=table,
+                n=n,
             ) from error
         # 3. The number, the chain and the counts ride on the same swap.
         tallies = {COUNTS: _dump(counts), TOTALS: _dump(_added(head.totals, counts))}
@@ -110,7 +109,7 @@ class Lake:
         try:
             prove_guard(self.store)
         except SQLAlchemyError as error:
-            raise Unavailable("the catalog does not answer", hint="check its disk") from error
+            raise Unavailable("the catalog does not answer", hint="check its server or disk") from error
 
     def check_history(self, table: str) -> bool:
         """Hold `commit_seq` to the newest snapshot behind the head that carries a number.

@@ -1,7 +1,8 @@
-"""File I/O for tables that makes every local file durable before anybody can name it.
+"""File I/O for tables that makes every file durable before anybody can name it.
 
 pyiceberg never syncs what it writes, while the catalog's database syncs the swap that names it: after a
-power cut the catalog would name files that are empty or gone.
+power cut the catalog would name local files that are empty or gone. An object is durable when its store
+answers, which it does when the stream is closed.
 """
 
 from __future__ import annotations
@@ -9,16 +10,46 @@ from __future__ import annotations
 import io
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pyiceberg.io import WAREHOUSE
+from pyarrow.fs import AwsStandardS3RetryStrategy, FileSystem, S3FileSystem
+from pyiceberg.io import (
+    S3_ACCESS_KEY_ID,
+    S3_ENDPOINT,
+    S3_REGION,
+    S3_SECRET_ACCESS_KEY,
+    WAREHOUSE,
+)
 from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 
 from catalog import failpoints
 from catalog.durable import sync_folder
+from catalog.errors import Unavailable
 
 BUFFER_BYTES = 1 << 20
+CONNECT_S, REQUEST_S, ATTEMPTS = 5.0, 20.0, 3
+"""How long an object store may take, and how often it is asked. Asking again writes the same bytes."""
+OF_THE_STORE = "AWS Error "
+"""How errors begin that are the store's own, in a class that a damaged file's errors have, too."""
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """An object store's errors of network and server become Unavailable; what is said of the object, and all
+    that a local disk says, stays as it is."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        _, found, words = str(error).partition(OF_THE_STORE)
+        if not found:
+            raise
+        cause = words.partition(":")[0]
+        raise Unavailable("the object store does not answer", hint="wait and retry", cause=cause) from None
 
 
 class _Folders:
@@ -95,19 +126,69 @@ class SyncedFile(PyArrowFile):
         return io.BufferedWriter(_SyncedRaw(path, "wb" if overwrite else "xb", self.root), BUFFER_BYTES)
 
 
+class _SentRaw(io.RawIOBase):
+    """The object below the buffer: closing it is what makes it durable, and visible at all."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        self._stream.write(content)
+        return len(content)
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        try:
+            failpoints.hit("file.written")
+            self._stream.close()
+            failpoints.hit("file.synced")
+        finally:
+            super().close()
+
+
+class SentFile(PyArrowFile):
+    """An object that is written through a buffer and durable once its stream is closed."""
+
+    def create(self, overwrite: bool = False) -> Any:
+        """A binary stream. Names of ours are random: an object there before is replaced."""
+        stream = self._filesystem.open_output_stream(self._path, buffer_size=None)
+        return io.BufferedWriter(_SentRaw(stream), BUFFER_BYTES)
+
+
 class SyncedFileIO(PyArrowFileIO):
     """The library's file I/O, with outputs that are durable when closed. Reading is the library's own.
 
-    Object stores are durable when they answer, so only local paths are written differently. Safe to use
-    from many threads.
+    Safe to use from many threads.
     """
 
     def new_output(self, location: str) -> PyArrowFile:
         """The file at `location`, ready to be created."""
         scheme, netloc, path = self.parse_location(location, self.properties)
         if scheme != "file":
-            return super().new_output(location)
+            return SentFile(location=location, path=path, fs=self.fs_by_scheme(scheme, netloc))
         output = SyncedFile(location=location, path=path, fs=self.fs_by_scheme(scheme, netloc))
         warehouse = self.parse_location(self.properties.get(WAREHOUSE, str(Path(path).parent)))
         output.root = Path(warehouse[2])
         return output
+
+    def place(self, location: str) -> tuple[FileSystem, str]:
+        """The file system of a location, and the path in it: however the location is spelt, the same path."""
+        scheme, netloc, path = self.parse_location(location, self.properties)
+        return self.fs_by_scheme(scheme, netloc), path
+
+    def _initialize_s3_fs(self, netloc: str | None) -> FileSystem:
+        """The library's own leaves bounds and addressing to defaults, and asks three times for one write."""
+        return S3FileSystem(
+            access_key=self.properties[S3_ACCESS_KEY_ID],
+            secret_key=self.properties[S3_SECRET_ACCESS_KEY],
+            endpoint_override=self.properties[S3_ENDPOINT] or None,  # the region's own
+            region=self.properties[S3_REGION],
+            connect_timeout=CONNECT_S,
+            request_timeout=REQUEST_S,
+            retry_strategy=AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
+            allow_delayed_open=True,
+        )

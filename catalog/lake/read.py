@@ -16,12 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 from pyiceberg.expressions import BooleanExpression
+from pyiceberg.io import FileIO
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import ALWAYS_TRUE, FileScanTask, Table
 
 from catalog.clock import EPOCH
 from catalog.errors import Stopped, UnsafeStore
 from catalog.lake.commit import COMMIT_SEQ, Lake
+from catalog.lake.fileio import answering
 from catalog.lake.store import LOADS
 from catalog.tables import EVENTS, TABLES
 
@@ -150,7 +152,7 @@ def days(
         for task in planned(loaded, f"event_date in ({listed})"):
             tasks[day_of(loaded, task.file)].append(task)
     for day in wanted:
-        found = whole_files(table, tasks[day], names)
+        found = whole_files(loaded, tasks[day], names)
         yield day, found.filter(pc.field("plan") <= plan_to).select(columns)
 
 
@@ -165,10 +167,10 @@ def day_of(table: Table, file: DataFile) -> date | None:
 def row(lake: Lake, event_id: str) -> Row | None:
     """The row of one event, or None. Looks into every file: for one person's question, not for a loop."""
     for path in data_files(lake, EVENTS.name).paths:
-        ids = _read(path, ("event_id",)).column("event_id")
+        ids = _read(lake, path, ("event_id",)).column("event_id")
         position = ids.index(pa.scalar(event_id, ids.type)).as_py()
         if position >= 0:
-            found = _read(path, tuple(EVENTS.arrow_schema.names)).slice(position, 1)
+            found = _read(lake, path, tuple(EVENTS.arrow_schema.names)).slice(position, 1)
             return Row(found.to_pylist()[0], path)
     return None
 
@@ -184,7 +186,7 @@ def table_ids(lake: Lake) -> Identities:
     parts, unreadable = [schema.empty_table()], []
     for path in snapshot.paths:
         try:
-            found = _read(path, IDENTITY)
+            found = _read(lake, path, IDENTITY)
         except Stopped:
             unreadable.append(path)
             continue
@@ -223,14 +225,14 @@ def planned(table: Table, wanted: str | BooleanExpression = ALWAYS_TRUE) -> Iter
         yield task
 
 
-def whole_files(table: str, tasks: Iterable[FileScanTask], columns: Sequence[str]) -> pa.Table:
-    """These columns of whole files. Raises Stopped for a damaged one, and OSError where the device, which may
-    answer otherwise the next time, says no."""
-    schema = _part(table, columns)
+def whole_files(table: Table, tasks: Iterable[FileScanTask], columns: Sequence[str]) -> pa.Table:
+    """These columns of whole files. Raises Stopped for a damaged one, and OSError or Unavailable where the
+    device or the store, which may answer otherwise the next time, says no."""
+    schema = _part(".".join(table.name()), columns)
     parts = [schema.empty_table()]
     for path in (task.file.file_path for task in tasks):
         try:
-            parts.append(_columns(path, schema))
+            parts.append(_columns(table.io, path, schema))
         except OSError as error:
             if error.errno is not None:
                 raise
@@ -252,16 +254,20 @@ def _snapshot(table: Table) -> Snapshot:
     )
 
 
-def _read(path: str, columns: Sequence[str]) -> pa.Table:
+def _read(lake: Lake, path: str, columns: Sequence[str]) -> pa.Table:
     """Columns of one file of `structured.events`. Raises Stopped for a file that cannot be read as such."""
     with _naming(path):
-        return _columns(path, _part(EVENTS.name, columns))
+        return _columns(lake.store.files, path, _part(EVENTS.name, columns))
 
 
-def _columns(path: str, schema: pa.Schema) -> pa.Table:
+def _columns(files: FileIO, path: str, schema: pa.Schema) -> pa.Table:
     """By name: a table's version knows no renamed column."""
     # Not read_table: that would take `channel=…` in the path for a column of its own.
-    with parquet.ParquetFile(path) as file:
+    with (
+        answering(),
+        files.new_input(path).open() as source,
+        parquet.ParquetFile(source, pre_buffer=True) as file,
+    ):
         return file.read(columns=schema.names).select(schema.names).cast(schema)
 
 
@@ -274,7 +280,8 @@ def _of_plans(plan_from: int, plan_to: int) -> str:
 
 
 def _scan(lake: Lake, table: str, wanted: str, columns: Sequence[str]) -> pa.Table:
-    return whole_files(table, planned(lake.store.load(table), wanted), columns)
+    loaded = lake.store.load(table)
+    return whole_files(loaded, planned(loaded, wanted), columns)
 
 
 @contextmanager

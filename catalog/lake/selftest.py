@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import shutil
-from pathlib import Path
+from contextlib import suppress
 
 import pyarrow as pa
 from pyiceberg.table import Table
 
 from catalog.errors import CommitConflict, UnsafeStore
+from catalog.lake.folder import Folder
 from catalog.lake.store import Store
 from catalog.lake.swap import SNAPSHOT_SEQ, swap
 from catalog.tables import Column, TableSpec
@@ -37,7 +37,8 @@ def prove_guard(store: Store) -> None:
             _refused(stale, rows)
     finally:
         store.drop(spec.name)
-        shutil.rmtree(Path(stale.location()), ignore_errors=True)
+        with suppress(OSError):  # it is nobody's table any more
+            Folder(stale).remove()
 
 
 def _append(table: Table, rows: pa.Table) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
@@ -27,12 +27,13 @@ from pyiceberg.types import (
     TimestamptzType,
 )
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
-from catalog import sqlite
+from catalog import sql
 from catalog.durable import make_folders, sync_folder
 from catalog.errors import Stopped, Unavailable, UnsafeStore, WrongVersion
-from catalog.lake.fileio import SyncedFileIO
+from catalog.lake.fileio import SyncedFileIO, answering
 from catalog.tables import TABLES, TableSpec, Type
 
 CATALOG_NAME = "lake"
@@ -79,33 +80,61 @@ def disable_retries() -> None:
     TableProperties.COMMIT_NUM_RETRIES_DEFAULT = 0
 
 
+class LakePlace(NamedTuple):
+    """Where a lake is: the URL of its catalog's database, the location of its files, and for an object store
+    how it is reached (`s3.endpoint`, `s3.region` and both keys, as pyiceberg calls them)."""
+
+    catalog_url: str
+    warehouse: str
+    files: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"LakePlace({self.warehouse})"  # the rest holds passwords
+
+
+def local(home: Path) -> LakePlace:
+    """The lake of a home on local disk."""
+    home = home.resolve()  # the tables keep absolute paths
+    sqlite = URL.create("sqlite", database=str(home / "catalog.db"))
+    return LakePlace(sqlite.render_as_string(), str(home / "warehouse"), {})
+
+
 class Store:
     """An Iceberg catalog in a SQL database, its tables present and loaded afresh on every `load`."""
 
-    def __init__(self, catalog_uri: str, warehouse: Path) -> None:
+    def __init__(self, place: LakePlace) -> None:
         """Open, and create what is missing; two processes may do so at once.
 
         Raises WrongVersion for a table of another version, UnsafeStore when files would not be synced,
         Unavailable when the catalog does not answer.
         """
         disable_retries()
-        self.warehouse = warehouse
-        self._uri = catalog_uri
-        self._properties = {"uri": catalog_uri, "warehouse": str(warehouse), "py-io-impl": FILE_IO}
-        make_folders(warehouse, warehouse.parent)
+        self.warehouse = place.warehouse
+        self._properties = {
+            **place.files,
+            "uri": place.catalog_url,
+            "warehouse": place.warehouse,
+            "py-io-impl": FILE_IO,
+        }
+        self.files = SyncedFileIO(self._properties)
+        folder = Path(place.warehouse) if "://" not in place.warehouse else None
+        if folder:
+            make_folders(folder, folder.parent)
         try:
-            self._catalog = _patiently(self._connect)
+            self._catalog = _patiently(partial(_Catalog, CATALOG_NAME, **self._properties))
             for spec in TABLES.values():
                 _check_version(spec, self.ensure(spec))
         except SQLAlchemyError as error:
-            raise Unavailable("the catalog does not answer", hint="check its disk") from error
-        sync_folder(warehouse.parent)
+            raise Unavailable("the catalog does not answer", hint="check its server or disk") from error
+        if folder:
+            sync_folder(folder.parent)
 
     def load(self, name: str) -> Table:
         """The table as the catalog names it now. Raises Unavailable when the catalog does not answer."""
         for attempt in range(LOADS):
             try:
-                table = self._catalog.load_table(name)
+                with answering():
+                    table = self._catalog.load_table(name)
             except FileNotFoundError as error:
                 # Commits since we read the pointer removed the metadata it named: read it again.
                 if attempt == LOADS - 1:
@@ -149,12 +178,12 @@ class Store:
 
     def load_at(self, location: str) -> Table:
         """A table as one metadata file says, for reading. Raises FileNotFoundError when that is gone."""
-        return StaticTable.from_metadata(location, self._properties)
+        with answering():
+            return StaticTable.from_metadata(location, self._properties)
 
     def reconnect(self) -> None:
         """Forget every connection: one whose commit was refused may still read its own uncommitted row."""
-        self._catalog.engine.dispose()
-        self._catalog.engine = sqlite.engine(self._uri)
+        self._catalog.reconnect()
 
     def ensure(self, spec: TableSpec) -> Table:
         """The table of `spec`, created when missing."""
@@ -177,19 +206,24 @@ class Store:
         """Release the connections."""
         self._catalog.close()
 
-    def _connect(self) -> SqlCatalog:
-        engine = sqlite.engine(self._uri)
-        engine.connect().close()  # makes the file as it must be, before the library makes its tables
-        catalog = SqlCatalog(CATALOG_NAME, **self._properties)
-        catalog.engine.dispose()
-        catalog.engine = engine
-        return catalog
+
+class _Catalog(SqlCatalog):
+    """The library's catalog on connections of ours, from its very first one."""
+
+    def reconnect(self) -> None:
+        """Answer from new connections only."""
+        self.engine.dispose()
+        self.engine = sql.engine(self.properties["uri"])
+
+    def _init_catalog(self) -> None:
+        self.reconnect()
+        super()._init_catalog()
 
 
 def _patiently(make: Callable[[], T]) -> T:
     """Create what another process may be creating: every attempt finds one thing more of it there."""
     for _ in range(ATTEMPTS):
-        with suppress(OperationalError, IntegrityError, NamespaceAlreadyExistsError):
+        with suppress(OperationalError, ProgrammingError, IntegrityError, NamespaceAlreadyExistsError):
             return make()
     return make()
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import date
-from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -20,9 +18,9 @@ from pyiceberg.table import FileScanTask, Table
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from catalog import failpoints
-from catalog.durable import sync_folder, write_synced
-from catalog.errors import NotDurable, Stopped, UnsafeStore
+from catalog.errors import NotDurable, Stopped
 from catalog.lake.commit import COMMIT_SEQ, Lake
+from catalog.lake.folder import Folder
 from catalog.lake.read import ROW_ORDER, day_of, planned, whole_files
 from catalog.lake.swap import SNAPSHOT_SEQ, publish, swap
 from catalog.lake.write import OneTransaction, Overwrite, stage
@@ -113,7 +111,7 @@ def expire(lake: Lake, table: str, now_us: int, keep: int = KEEP_SNAPSHOTS, grac
         ExpireSnapshots(transaction).by_ids(old).commit()
         publish(transaction, swapped="expire.swapped")
     # 3. Files proven unreferenced long enough ago.
-    _delete_due(_folder(base), now_us, grace_us)
+    _delete_due(lake, table, now_us, grace_us)
     failpoints.hit("expire.deleted")
     return len(old)
 
@@ -122,11 +120,12 @@ def sweep_orphans(lake: Lake, table: str, now_us: int, grace_us: int = GRACE_US)
     """Find the files that nothing names, by order and not by age, and delete those found long enough ago.
 
     A file listed before the head moved and named by nothing after it belongs to no commit that can still
-    succeed: whoever staged it started from the head before, and the catalog will refuse them.
+    succeed: whoever staged it started from the head before, and the catalog will refuse them. (Other engines
+    try again: see `_delete_due`.)
     """
     # 1. List.
-    folder = _folder(lake.store.load(table))
-    listed = set(_listed(folder))
+    folder = Folder(lake.store.load(table))
+    listed = set(folder.listed())
     failpoints.hit("orphans.listed")
     # 2. Move the head: from here on, whatever was staged before can only fail.
     base = lake.store.load(table)
@@ -141,7 +140,7 @@ def sweep_orphans(lake: Lake, table: str, now_us: int, grace_us: int = GRACE_US)
     unreferenced = listed - _referenced(lake.store.load(table), folder)
     _note(folder, unreferenced, now_us)
     # 4. Queries may still be reading what expired a moment ago.
-    deleted = _delete_due(folder, now_us, grace_us)
+    deleted = _delete_due(lake, table, now_us, grace_us)
     failpoints.hit("orphans.deleted")
     return Swept(len(unreferenced), deleted)
 
@@ -184,7 +183,7 @@ def _merged(table: Table, tasks: list[FileScanTask]) -> pa.Table:
     name = ".".join(table.name())
     schema = TABLES[name].arrow_schema
     try:
-        found = whole_files(name, tasks, schema.names)
+        found = whole_files(table, tasks, schema.names)
     except OSError:
         raise Stopped(
             "a data file cannot be read", hint="run `beejan verify` to see which", table=name
@@ -206,18 +205,8 @@ def _hold(table: str, expected: int, found: int) -> None:
         )
 
 
-def _folder(table: Table) -> Path:
-    return Path(table.location().removeprefix("file://"))
-
-
-def _listed(folder: Path) -> Iterator[str]:
-    for part in ("data", "metadata"):
-        for parent, _, names in os.walk(folder / part):
-            yield from (os.path.join(parent, name) for name in names)  # noqa: PTH118 many, as text
-
-
-def _referenced(table: Table, folder: Path) -> set[str]:
-    """Every file that the head or a retained snapshot names."""
+def _referenced(table: Table, folder: Folder) -> set[str]:
+    """Every file that the head or a retained snapshot names, whichever engine wrote it."""
     metadata = table.metadata
     named = {table.metadata_location, *(entry.metadata_file for entry in metadata.metadata_log)}
     named |= {each.statistics_path for each in metadata.statistics}
@@ -229,41 +218,42 @@ def _referenced(table: Table, folder: Path) -> set[str]:
                 named.add(manifest.manifest_path)
                 entries = manifest.fetch_manifest_entry(table.io, discard_deleted=True)
                 named |= {entry.data_file.file_path for entry in entries}
-    paths = {path.removeprefix("file://") for path in named}
-    if strangers := [path for path in paths if not Path(path).is_relative_to(folder)]:
-        # Named in a way we cannot match with the listing, its file might be taken for an orphan.
-        raise UnsafeStore("a table's file lies elsewhere", hint="move it back", file=strangers[0])
-    return paths
+    return {folder.path(location) for location in named}
 
 
-def _note(folder: Path, paths: Iterable[str], now_us: int) -> None:
+def _note(folder: Folder, paths: Iterable[str], now_us: int) -> None:
     """Remember files proven unreferenced; what is known already keeps its earlier time."""
     since = {path: min(noted, now_us) for path, noted in _noted(folder).items()}
     _write(folder, {path: now_us for path in paths} | since)
 
 
-def _delete_due(folder: Path, now_us: int, grace_us: int) -> int:
-    """Delete the files noted at least `grace_us` ago; their number. A crash leaves the rest due."""
+def _delete_due(lake: Lake, table: str, now_us: int, grace_us: int) -> int:
+    """Delete the files noted at least `grace_us` ago; their number. A crash leaves the rest due.
+
+    Another engine tries its commit again on a head that moved, and may have named since then what was noted:
+    so what is named now is looked up once more. What it has staged and not named yet is younger than its
+    longest query, and that is shorter than the grace.
+    """
+    base = lake.store.load(table)
+    folder = Folder(base)
     since = _noted(folder)
-    due = [path for path, noted in since.items() if now_us - noted >= grace_us]
-    for path in due:
-        Path(path).unlink(missing_ok=True)
-    if due:
-        _write(folder, {path: noted for path, noted in since.items() if now_us - noted < grace_us})
-    return len(due)
+    due = {path for path, noted in since.items() if now_us - noted >= grace_us}
+    if not due:
+        return 0
+    deleted = due - _referenced(base, folder)
+    for path in sorted(deleted):
+        folder.delete(path)
+    _write(folder, {path: noted for path, noted in since.items() if path not in due})
+    return len(deleted)
 
 
-def _noted(folder: Path) -> dict[str, int]:
+def _noted(folder: Folder) -> dict[str, int]:
     try:
-        noted: dict[str, int] = json.loads((folder / UNREFERENCED).read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        noted: dict[str, int] = json.loads(folder.read(UNREFERENCED) or b"{}")
+    except ValueError:
         return {}
     return noted
 
 
-def _write(folder: Path, since: dict[str, int]) -> None:
-    path = folder / UNREFERENCED
-    written = path.with_suffix(".new")
-    write_synced(written, json.dumps(since).encode())
-    written.replace(path)
-    sync_folder(folder)
+def _write(folder: Folder, since: dict[str, int]) -> None:
+    folder.write(UNREFERENCED, json.dumps(since).encode())

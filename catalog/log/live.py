@@ -7,7 +7,6 @@ import os
 import secrets
 import threading
 import weakref
-from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -18,7 +17,8 @@ from catalog.durable import sync_folder
 from catalog.errors import NotDurable
 from catalog.log import files
 from catalog.log.files import LIVE
-from catalog.log.frames import FRAME_BYTES, HEADER_BYTES, Codec, Footer, Mark, encode_header
+from catalog.log.frames import HEADER_BYTES, Codec, Footer, Mark, encode_header
+from catalog.log.rolling import Rolling
 from catalog.log.writer import GroupWriter, WriterConfig
 
 _CLOSED = -1
@@ -42,6 +42,8 @@ def _close_in_child() -> None:
 
 class LiveSegment:
     """The writer's end of one file. After any error it must be abandoned: never synced again."""
+
+    is_full = False
 
     def __init__(self, root: Path, clock: Clock) -> None:
         """Create a segment that is locked, durable and listed. Raises OSError, maybe halfway."""
@@ -115,70 +117,23 @@ class LiveSegment:
         _open_segments.discard(self)
 
 
-class _SegmentSink:
-    """Groups go to the current live segment; a new one begins by size, by age, and after an error."""
-
-    def __init__(self, root: Path, clock: Clock, config: WriterConfig) -> None:
-        self._root = root
-        self._clock = clock
-        self._config = config
-        self._segment: LiveSegment | None = None
-
-    def flush(self, bodies: list[bytes]) -> None:
-        self._require_room()
-        group_bytes = sum(map(len, bodies)) + FRAME_BYTES * len(bodies)
-        self._or_abandon(lambda: self._append(bodies, group_bytes))
-
-    def _append(self, bodies: list[bytes], group_bytes: int) -> None:
-        segment = self._segment
-        if segment is not None and (
-            self._is_old(segment) or segment.size_bytes + group_bytes > self._config.segment_bytes
-        ):
-            self._seal()
-        if self._segment is None:
-            self._segment = LiveSegment(self._root, self._clock)
-        self._segment.append(bodies)
-
-    def roll_if_old(self) -> None:
-        if self._segment is not None and self._is_old(self._segment):
-            self.close()
-
-    def close(self) -> None:
-        self._or_abandon(self._seal)
-
-    def _seal(self) -> None:
-        if self._segment is not None:
-            self._segment.seal()
-            self._segment = None
-
-    def _or_abandon(self, step: Callable[[], None]) -> None:
-        try:
-            step()
-        except BaseException:  # whatever it was, the file may end anywhere: it is never written again
-            if self._segment is not None:
-                self._segment.abandon()
-                self._segment = None
-            raise
-
-    def _is_old(self, segment: LiveSegment) -> bool:
-        return self._clock.elapsed_s() - segment.opened_s >= self._config.segment_age_s
-
-    def _require_room(self) -> None:
-        disk = os.statvfs(self._root)
-        free_bytes = disk.f_bavail * disk.f_frsize
-        if free_bytes < self._config.min_free_bytes:
-            raise NotDurable(
-                "the log's disk is almost full",
-                hint="free space on it; nothing was acknowledged without a receipt",
-                free_bytes=free_bytes,
-                min_free_bytes=self._config.min_free_bytes,
-            )
-
-
 class LocalWriter(GroupWriter):
     """A writer with segments of its own in a local folder; its first segment begins with its first group."""
 
     def __init__(self, root: Path, clock: Clock, config: WriterConfig) -> None:
         """Raises UnsafeStore on a network file system."""
         files.prepare(root)
-        super().__init__(_SegmentSink(root, clock, config), config.queue_bytes)
+        sink = Rolling(lambda: LiveSegment(root, clock), lambda: _require_room(root, config), clock, config)
+        super().__init__(sink, config.queue_bytes)
+
+
+def _require_room(root: Path, config: WriterConfig) -> None:
+    disk = os.statvfs(root)
+    free_bytes = disk.f_bavail * disk.f_frsize
+    if free_bytes < config.min_free_bytes:
+        raise NotDurable(
+            "the log's disk is almost full",
+            hint="free space on it; nothing was acknowledged without a receipt",
+            free_bytes=free_bytes,
+            min_free_bytes=config.min_free_bytes,
+        )

@@ -7,18 +7,17 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from catalog.clock import Clock
 from catalog.durable import sync_folder
-from catalog.envelope import Located
 from catalog.errors import CorruptFrame, SegmentLocked
 from catalog.log import files, recovery
 from catalog.log.files import LIVE, MARK, SEALED
-from catalog.log.frames import FOOTER_BYTES, HEADER_BYTES, MARK_BYTES, Codec, Footer, Mark, decode_mark
+from catalog.log.frames import FOOTER_BYTES, HEADER_BYTES, MARK_BYTES, Codec, Mark, decode_mark
 from catalog.log.live import LocalWriter
-from catalog.log.port import NO_LIMIT, Scan, Segment
-from catalog.log.reader import Bad, SegmentReader
+from catalog.log.opened import Opened, ReadingLog
+from catalog.log.port import Bad, Segment
+from catalog.log.reader import SegmentReader
 from catalog.log.writer import WriterConfig
 
 __all__ = ["LocalLog", "LocalWriter", "WriterConfig"]
@@ -26,19 +25,7 @@ __all__ = ["LocalLog", "LocalWriter", "WriterConfig"]
 _MARK_READS = 5
 
 
-class _Opened(NamedTuple):
-    """A segment's file as it was found: its frames end at `end`, and `footer` stands there if it is good."""
-
-    fd: int
-    size_bytes: int
-    end: int
-    sealed: bool
-    codec: Codec
-    footer: Footer | None
-    reader: SegmentReader
-
-
-class LocalLog:
+class LocalLog(ReadingLog):
     """A `port.Log` over local files. Nothing here takes a lock, but for `recover` and `sweep`."""
 
     def __init__(self, root: Path, clock: Clock) -> None:
@@ -70,77 +57,34 @@ class LocalLog:
                 continue  # removed since the folder was read
         return segments
 
-    def scan(
-        self,
-        segment: str,
-        start: int,
-        max_frames: int,
-        given_up: AbstractSet[int] = frozenset(),
-        max_bytes: int = NO_LIMIT,
-    ) -> Scan:
-        """As the port says; an offset given up stays given up, also when its frame can be read after all."""
-        with self._open(segment) as opened:
-            return opened.reader.scan(start, opened.end, max_frames, given_up, max_bytes)
-
-    def read(
-        self, segment: str, start: int, stop: int, given_up: AbstractSet[int] = frozenset()
-    ) -> list[Located]:
-        """As the port says; `stop` is trusted: it comes from a scan that saw it durable."""
-        with self._open(segment) as opened:
-            return opened.reader.read(start, stop, given_up)
-
-    def raw_bytes(self, segment: str, offset: int) -> bytes:
-        """The bytes from `offset` to the next readable frame."""
-        with self._open(segment) as opened:
-            end = opened.end if offset < opened.end else opened.size_bytes
-            stop = opened.reader.next_readable(offset + 1, end)
-            return files.read_at(opened.fd, offset, stop - offset)
-
     def recover(self, segment: str, given_up: AbstractSet[int] = frozenset()) -> Segment:
-        """As the port says; `given_up` are offsets of bad frames a person lets it pass.
-
-        A segment without frames is removed, and returned with `end` equal to `start`. Raises LookupError
-        when the segment is not here.
-        """
+        """As the port says: takes the lock, cuts the torn tail, syncs. A stopped writer lives."""
         while not (self._root / f"{segment}{SEALED}").exists():
-            with self._open(segment, os.O_RDWR) as opened:
-                if not files.lock(opened.fd):
+            fd, _ = self._open_file(segment, os.O_RDWR)
+            try:
+                if not files.lock(fd):
                     hint = "its writer lives: what it published can be planned; end that process to take over"
                     raise SegmentLocked("a segment is being written", hint=hint, segment=segment)
-                if not self._is_still(opened.fd, segment):
+                if not self._is_still(fd, segment):
                     continue  # sealed or removed by the one who held the lock before
                 mark = self._mark_or_damage(segment)
                 durable = None if isinstance(mark, CorruptFrame) else mark.offset if mark else 0
-                end = recovery.recover_file(self._root, segment, opened.fd, durable, given_up)
+                end = recovery.recover_file(self._root, segment, fd, durable, given_up)
                 return Segment(segment, HEADER_BYTES, HEADER_BYTES if end is None else end, True)
+            finally:
+                os.close(fd)
         sync_folder(self._root)
         (self._root / f"{segment}{MARK}").unlink(missing_ok=True)
         with self._open(segment) as opened:
             return Segment(segment, HEADER_BYTES, opened.end, True)
 
     def delete(self, segment: str) -> None:
-        """Remove a sealed segment and sync the removal. Raises SegmentLocked for one that is not sealed."""
+        """As the port says."""
         if (self._root / f"{segment}{LIVE}").exists():
             raise SegmentLocked("a segment is not sealed", hint="recover it first", segment=segment)
         files.remove(self._root, segment, SEALED)
 
-    def salvage(self, segment: str) -> tuple[list[Located], list[Bad]]:
-        """What can be read in the durable part of a segment, and everything that is not as it was written; a
-        flipped bit is always found."""
-        with self._open(segment) as opened:
-            located, bad = opened.reader.salvage(HEADER_BYTES, opened.end)
-            frames = len(located) + len(bad)
-            if opened.footer is not None and not bad:
-                footer = Footer(frames, recovery.digest(opened.fd, opened.end))
-                if footer != opened.footer:
-                    bad.append(Bad(segment, 0, "footer"))
-            if not opened.codec.is_header_whole:
-                bad.insert(0, Bad(segment, 0, "header"))
-            if not opened.sealed:
-                bad += self._check_mark(segment, opened, frames)
-        return located, bad
-
-    def _check_mark(self, segment: str, opened: _Opened, frames: int) -> list[Bad]:
+    def _beside(self, segment: str, opened: Opened, frames: int) -> list[Bad]:
         mark = self._mark_or_damage(segment)
         if isinstance(mark, Mark):
             # One published since then says nothing about what was read.
@@ -197,8 +141,8 @@ class LocalLog:
         return damage
 
     @contextmanager
-    def _open(self, segment: str, flags: int = os.O_RDONLY) -> Iterator[_Opened]:
-        fd, is_live = self._open_file(segment, flags)
+    def _open(self, segment: str) -> Iterator[Opened]:
+        fd, is_live = self._open_file(segment, os.O_RDONLY)
         try:
             yield self._look(segment, fd, is_live)
         finally:
@@ -213,7 +157,7 @@ class LocalLog:
                 continue
         raise LookupError(segment)
 
-    def _look(self, segment: str, fd: int, is_live: bool) -> _Opened:
+    def _look(self, segment: str, fd: int, is_live: bool) -> Opened:
         mark = self._mark_or_damage(segment) if is_live else None
         if mark is None and is_live:  # maybe sealed since it was opened
             is_live = not (self._root / f"{segment}{SEALED}").exists()
@@ -229,4 +173,4 @@ class LocalLog:
         if footer is not None:
             end = footer_at
         reader = SegmentReader(segment, codec, lambda offset, n: files.read_at(fd, offset, n))
-        return _Opened(fd, size, end, not is_live, codec, footer, reader)
+        return Opened(size, end, not is_live, codec, footer, reader)

@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
 from catalog.envelope import Envelope, Located
+from catalog.log.writer import WriterConfig
 
 NO_LIMIT = 1 << 62
 
@@ -38,8 +39,20 @@ class Scan(NamedTuple):
     corrupt_at: int | None
 
 
+class Bad(NamedTuple):
+    """Something durable that cannot be read as it was written: `what` is header, frame, footer or durable."""
+
+    segment: str
+    offset: int
+    what: str
+
+
 class Log(Protocol):
     """Reading, taking over and removing segments. None of it needs a living writer."""
+
+    def writer(self, config: WriterConfig) -> Writer:
+        """A new writer into this log, with segments of its own; the first begins with its first group."""
+        ...
 
     def segments(self) -> list[Segment]:
         """All segments, ordered by name; live ones up to their published durable offset."""
@@ -72,15 +85,27 @@ class Log(Protocol):
         ...
 
     def recover(self, segment: str, given_up: AbstractSet[int] = frozenset()) -> Segment:
-        """Take the lock of a segment whose writer is gone, cut its torn tail, sync and seal it.
+        """Seal a segment whose writer is gone, so that nobody can acknowledge into it any more.
 
-        Raises SegmentLocked while the writer lives (stopped or not), CorruptFrame where cutting would lose
-        a durable frame. Safe to repeat; a sealed segment is returned as it is.
+        `given_up` are offsets of bad frames a person lets it pass. Raises SegmentLocked while the writer
+        lives, as far as the backend can tell, CorruptFrame where sealing would lose a durable frame,
+        LookupError when it is not here. Safe to repeat; a sealed segment is returned as it is, one without
+        frames is removed and returned with `end` equal to `start`.
         """
         ...
 
     def delete(self, segment: str) -> None:
-        """Remove a sealed segment and sync the removal; nothing happens when it is gone already."""
+        """Remove a sealed segment durably; nothing happens when it is gone already. Raises SegmentLocked for
+        one that is not sealed."""
+        ...
+
+    def salvage(self, segment: str) -> tuple[list[Located], list[Bad]]:
+        """What can be read in the durable part of a segment, and everything that is not as it was written; a
+        flipped bit is always found."""
+        ...
+
+    def sweep(self) -> list[str]:
+        """Remove left-overs of writers and deletions that nobody needs; their names."""
         ...
 
 
@@ -95,6 +120,10 @@ class Writer(Protocol):
     @property
     def is_healthy(self) -> bool:
         """False after a failure, until a new segment has taken a group."""
+        ...
+
+    async def roll_if_old(self) -> None:
+        """Seal the segment when its age is over the limit. Raises NotDurable as `close` does."""
         ...
 
     async def close(self) -> None:

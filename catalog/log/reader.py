@@ -5,25 +5,17 @@ Knows bytes at offsets, not files: any backend that can read a range can use it.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple
 
 from catalog.envelope import NO_CHANNEL, Located
 from catalog.errors import CorruptFrame
 from catalog.log.frames import FRAME_BYTES, Codec, channel_of, decode_body
-from catalog.log.port import NO_LIMIT, Scan
+from catalog.log.port import NO_LIMIT, Bad, Scan
 
 _WINDOW_BYTES = 1024 * 1024
-
-
-class Bad(NamedTuple):
-    """Something durable that cannot be read as it was written: `what` is header, frame, footer or durable."""
-
-    segment: str
-    offset: int
-    what: str
 
 
 def corrupt(segment: str, offset: int) -> CorruptFrame:
@@ -39,6 +31,19 @@ class SegmentReader:
         self.segment = segment
         self._codec = codec
         self._read = read
+
+    def bytes_at(self, offset: int, size: int) -> bytes:
+        """Bytes as they stand there, fewer at the end."""
+        return self._read(offset, size)
+
+    def digest(self, end: int) -> bytes:
+        """SHA-256 over everything before `end`, as a footer there says it."""
+        sha = hashlib.sha256()
+        offset = 0
+        while part := self._read(offset, min(_WINDOW_BYTES, end - offset)):
+            sha.update(part)
+            offset += len(part)
+        return sha.digest()
 
     def walk(self, start: int, end: int) -> Iterator[tuple[int, bytes | None]]:
         """Offset and body of each frame in [start, end); None for a bad one, which ends where the next

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -56,7 +55,7 @@ def recover_file(
     if found.frames == 0:
         files.remove(root, segment, LIVE)
         return None
-    footer = Footer(found.frames, digest(fd, found.end))
+    footer = Footer(found.frames, reader.digest(found.end))
     files.seal(root, segment, fd, codec, found.end, footer)
     return found.end
 
@@ -81,13 +80,3 @@ def _frames_of(reader: SegmentReader, size: int, durable: int | None, given_up: 
     if size < max(durable or 0, HEADER_BYTES) and missing_from not in given_up:
         raise corrupt(reader.segment, missing_from)
     return Found(end, frames)
-
-
-def digest(fd: int, end: int) -> bytes:
-    """SHA-256 over everything before `end`, as a footer there says it."""
-    sha = hashlib.sha256()
-    offset = 0
-    while part := files.read_at(fd, offset, min(1024 * 1024, end - offset)):
-        sha.update(part)
-        offset += len(part)
-    return sha.digest()

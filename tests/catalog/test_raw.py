@@ -7,6 +7,7 @@ import pytest
 
 from catalog.envelope import Envelope, Located
 from catalog.errors import CorruptFrame
+from catalog.objects.folder import Folder
 from catalog.raw import Entry, Raw
 
 SEGMENT = "seg-1"
@@ -37,7 +38,7 @@ def entries() -> list[Entry]:
 
 
 def test_the_same_frames_come_out_in_the_log_order(tmp_path: Path) -> None:
-    raw = Raw(tmp_path)
+    raw = Raw(Folder(tmp_path))
     raw.write(SEGMENT, entries())
     assert raw.read(SEGMENT) == [entry.located for entry in entries()]
     assert raw.read(SEGMENT, 180, 380) == [entry.located for entry in entries()[1:3]]
@@ -46,7 +47,7 @@ def test_the_same_frames_come_out_in_the_log_order(tmp_path: Path) -> None:
 
 
 def test_files_lie_by_event_date_and_channel(tmp_path: Path) -> None:
-    manifest = Raw(tmp_path).write(SEGMENT, entries())
+    manifest = Raw(Folder(tmp_path)).write(SEGMENT, entries())
     assert {(file.event_date, file.channel) for file in manifest.files} >= {
         ("2026-11-20", "sms"),
         ("unknown", "social"),
@@ -59,17 +60,17 @@ def test_files_lie_by_event_date_and_channel(tmp_path: Path) -> None:
 
 
 def test_writing_again_changes_nothing(tmp_path: Path) -> None:
-    raw = Raw(tmp_path)
+    raw = Raw(Folder(tmp_path))
     assert raw.write(SEGMENT, entries()) == raw.write(SEGMENT, entries())
 
 
 def test_a_segment_that_is_not_published_is_no_damage(tmp_path: Path) -> None:
     with pytest.raises(LookupError):
-        Raw(tmp_path).read("seg-unknown")
+        Raw(Folder(tmp_path)).read("seg-unknown")
 
 
 def test_every_flipped_bit_is_seen(tmp_path: Path) -> None:
-    raw = Raw(tmp_path)
+    raw = Raw(Folder(tmp_path))
     raw.write(SEGMENT, entries())
     files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     choose = random.Random(7)

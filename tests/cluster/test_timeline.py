@@ -185,7 +185,7 @@ def test_a_corrupt_frame_stops_its_segment_only_until_it_is_given_up(tmp_path: P
 def test_a_committed_frame_that_is_damaged_before_it_is_published_keeps_its_row(tmp_path: Path) -> None:
     settings = small(tmp_path, segment_bytes=1 << 20)
     sent = append(settings, [line(i) for i in range(30)])
-    with process.Child(tmp_path, lambda: run(settings), "publish.written:kill@1") as child:
+    with process.Child(tmp_path, lambda: run(settings), "publish.named:kill@1") as child:
         assert child.wait() == process.KILLED
     (damaged,) = (tmp_path / "log").glob("*.sealed")
     content = bytearray(damaged.read_bytes())
@@ -206,7 +206,7 @@ def test_a_committed_frame_that_is_damaged_before_it_is_published_keeps_its_row(
 def test_a_segment_that_is_nowhere_any_more_is_told(tmp_path: Path) -> None:
     settings = small(tmp_path, segment_bytes=1 << 20)
     append(settings, [line(i) for i in range(30)])
-    with process.Child(tmp_path, lambda: run(settings), "publish.written:kill@1") as child:
+    with process.Child(tmp_path, lambda: run(settings), "publish.named:kill@1") as child:
         assert child.wait() == process.KILLED
     for path in (tmp_path / "log").iterdir():
         path.unlink()

@@ -14,6 +14,7 @@ from catalog.errors import CommitConflict
 from catalog.lake import read
 from catalog.lake.commit import Lake
 from catalog.lake.rebuild import rebuild, source_seq
+from catalog.lake.store import local
 from catalog.tables import ACCEPTED, COMPLAINTS, DUPLICATE, EVENTS, QUARANTINED
 from pipelines.curate import Curator
 
@@ -36,7 +37,7 @@ class Hands:
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Iterator[Lake]:
-    opened = Lake(tmp_path)
+    opened = Lake(local(tmp_path))
     yield opened
     opened.close()
 
@@ -136,7 +137,7 @@ def test_a_build_that_lost_the_race_leaves_its_bridges_to_the_next(
 
 
 def test_building_step_by_step_and_at_once_is_the_same(tmp_path: Path) -> None:
-    steps, once = Lake(tmp_path / "steps"), Lake(tmp_path / "once")
+    steps, once = Lake(local(tmp_path / "steps")), Lake(local(tmp_path / "once"))
     try:
         for n, letters in enumerate(["ab", "cd", "ea"[:1], "fg"], start=1):
             events = [event(c, NOON + timedelta(days=ord(c) % 3), cluster_id="a" * 32) for c in letters]
@@ -172,7 +173,7 @@ def test_rows_of_later_commits_wait_for_their_own_build(lake: Lake) -> None:
 
 def test_a_rival_that_built_first_wins(lake: Lake, tmp_path: Path) -> None:
     commit(lake, 1, event("a"))
-    rival = Lake(tmp_path)
+    rival = Lake(local(tmp_path))
 
     def days() -> Iterator[tuple[Any, pa.Table]]:
         built(rival, 1)

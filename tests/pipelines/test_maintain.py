@@ -11,6 +11,7 @@ import pytest
 from catalog.errors import CommitConflict
 from catalog.lake import read, upkeep
 from catalog.lake.commit import Lake
+from catalog.lake.store import local
 from catalog.tables import EVENTS, TABLES
 from pipelines.maintain import COMPACT_COMMITS, EXPIRE_COMMITS, SWEEP_COMMITS, Maintainer
 from tests.catalog.lake.conftest import DAY, events, put
@@ -30,7 +31,7 @@ class Noon:
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Iterator[Lake]:
-    opened = Lake(tmp_path)
+    opened = Lake(local(tmp_path))
     yield opened
     opened.close()
 

@@ -23,7 +23,7 @@ STALE = (
     *("plan.scanned", "plan.inserted", "decide.pure", "decide.done", "file.written", "file.synced"),
     *("commit.loaded", "commit.staged", "commit.swapped", "ledger.staged", "ledger.swapped"),
     *("dedup.promoted", "checkpoint.begun", "checkpoint.written"),
-    *("publish.written", "publish.named", "publish.manifest", "publish.verified", "publish.deleted"),
+    *("object.synced", "publish.named", "publish.manifest", "publish.verified", "publish.deleted"),
     *("compact.staged", "compact.swapped", "expire.swapped", "expire.deleted"),
     *("orphans.listed", "orphans.moved", "orphans.deleted"),
 )

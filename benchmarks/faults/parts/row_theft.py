@@ -35,7 +35,7 @@ HOMES = 10
 LINES = 400
 SEGMENT_BYTES, PLAN_ROWS = 100_000, 200
 STOLEN = 5
-PUBLICATION_DIES = "publish.written:kill@1"
+PUBLICATION_DIES = "publish.named:kill@1"
 """Leaves a sealed segment in the log whose every frame is committed."""
 INVENTED = "0" * 32
 Ids = dict[str, list[str]]
@@ -166,8 +166,8 @@ def lines_taken(stores: Stores, rng: Random) -> Robbery:
     manifest = stores.raw.manifest(segment)
     others = tuple(replaced if each == file else each for each in manifest.files)
     forged = msgspec.structs.replace(manifest, frames=manifest.frames - STOLEN, files=others).sealed()
-    manifest_path = stores.raw.root / "manifests" / f"{segment}.json"
-    changes = {stores.raw.root / file.path: content, manifest_path: msgspec.json.encode(forged)}
+    manifest_path = stores.home.raw / "manifests" / f"{segment}.json"
+    changes = {stores.home.raw / file.path: content, manifest_path: msgspec.json.encode(forged)}
     return changes, {"foreign": sorted(rows[places[number]] for number in taken)}
 
 

@@ -23,7 +23,7 @@ SWAPS = ("commit.swapped", "ledger.swapped", "compact.swapped", "expire.swapped"
 OTHERS = (
     *("plan.scanned", "plan.inserted", "file.written", "file.synced", "commit.loaded", "commit.staged"),
     *("ledger.staged", "checkpoint.begun", "checkpoint.written", "compact.staged", "expire.deleted"),
-    *("orphans.listed", "orphans.deleted", "publish.written", "publish.named", "publish.manifest"),
+    *("orphans.listed", "orphans.deleted", "publish.named", "publish.manifest"),
     *("publish.verified", "publish.deleted"),
 )
 SPREAD = {"file.written": 30, "file.synced": 30}

@@ -48,7 +48,7 @@ def test_a_death_that_does_not_come_twice_is_not_blamed() -> None:
 
 
 def deadly(
-    home: Path,
+    settings: Settings,
     bundle: str,
     batch: Sequence[Located],
     crashed: frozenset[tuple[str, int]],
@@ -63,11 +63,11 @@ def deadly(
                 os.kill(os.getpid(), signal.SIGSEGV)
             if b"unthought of" in at.envelope.payload:
                 raise ZeroDivisionError
-    return wiring.stages(home, bundle).pure(batch, crashed, unreadable)
+    return wiring.stages(settings, bundle).pure(batch, crashed, unreadable)
 
 
 def run_deadly(settings: Settings) -> None:
-    config = worker_config(settings)._replace(stages=partial(deadly, settings.home))
+    config = worker_config(settings)._replace(stages=partial(deadly, settings))
     workers = LocalWorkers(config, Home(settings.home).state / "deciding")
     memory = Dedup(dedup_config(settings), similarities)
     run_sequencer(settings, workers, memory, True, lambda: False, lambda: False)

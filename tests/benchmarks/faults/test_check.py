@@ -10,6 +10,7 @@ import pytest
 from benchmarks.faults import check, process, workload
 from benchmarks.faults.workload import Line
 from catalog.lake.commit import Lake
+from catalog.lake.store import local
 from catalog.tables import COMPLAINTS, EVENTS
 from cluster.home import Home
 from cluster.settings import Settings
@@ -36,19 +37,19 @@ def place(tmp_path: Path) -> Place:
 
 
 def doubled(place: Place) -> None:
-    table = Lake(place.settings.home).store.load(EVENTS.name)
+    table = Lake(local(place.settings.home)).store.load(EVENTS.name)
     rows = table.scan().to_arrow().cast(EVENTS.arrow_schema)
     table.append(rows.slice(0, 1))
 
 
 def lost(place: Place) -> None:
-    table = Lake(place.settings.home).store.load(EVENTS.name)
+    table = Lake(local(place.settings.home)).store.load(EVENTS.name)
     rows = table.scan().to_arrow().cast(EVENTS.arrow_schema)
     table.overwrite(rows.slice(1))
 
 
 def unlinked(place: Place) -> None:
-    lake = Lake(place.settings.home)
+    lake = Lake(local(place.settings.home))
     next(Path(path).unlink() for path in _manifest_lists(lake))
 
 
@@ -66,7 +67,7 @@ def waiting(place: Place) -> None:
 
 
 def miscounted(place: Place) -> None:
-    table = Lake(place.settings.home).store.load(COMPLAINTS.name)
+    table = Lake(local(place.settings.home)).store.load(COMPLAINTS.name)
     rows = table.scan().to_arrow().cast(COMPLAINTS.arrow_schema)
     table.overwrite(rows.slice(1))
 

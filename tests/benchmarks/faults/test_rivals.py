@@ -8,7 +8,7 @@ from benchmarks.faults.parts import rivals
 from tests.benchmarks.faults.conftest import CarryOut
 
 
-@pytest.mark.parametrize("point", ["plan.inserted", "commit.staged", "ledger.staged", "publish.written"])
+@pytest.mark.parametrize("point", ["plan.inserted", "commit.staged", "ledger.staged", "publish.named"])
 @pytest.mark.parametrize("rows", [True, False], ids=["rows", "no rows"])
 def test_a_stale_sequencer_wakes_and_follows(point: str, rows: bool, carry_out: CarryOut) -> None:
     trial = {"kind": "stale", "point": point, "hit": 1, "rows": rows, "seed": 3}

@@ -9,15 +9,16 @@ import pytest
 
 from catalog.bundle.keys import PseudonymKey, load_or_create
 from catalog.errors import Stopped
+from catalog.objects.folder import Folder
 
 
 def test_a_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
-    first, again = load_or_create(tmp_path / "keys"), load_or_create(tmp_path / "keys")
+    first, again = load_or_create(Folder(tmp_path / "keys")), load_or_create(Folder(tmp_path / "keys"))
     assert first == again
     assert len(first.secret) == 32
     (path,) = (tmp_path / "keys").iterdir()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert load_or_create(tmp_path / "other").key_id != first.key_id
+    assert load_or_create(Folder(tmp_path / "other")).key_id != first.key_id
 
 
 def test_the_secret_is_in_no_text() -> None:
@@ -28,7 +29,8 @@ def test_the_secret_is_in_no_text() -> None:
 def test_processes_at_once_agree(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib; from catalog.bundle.keys import load_or_create;"
-        "print(load_or_create(pathlib.Path(sys.argv[1])).key_id)"
+        "from catalog.objects.folder import Folder;"
+        "print(load_or_create(Folder(pathlib.Path(sys.argv[1]))).key_id)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "keys")]
     racing = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
@@ -39,7 +41,7 @@ def test_processes_at_once_agree(tmp_path: Path) -> None:
 def test_a_damaged_key_stops_and_stays(tmp_path: Path) -> None:
     (tmp_path / "pseudonym.key").write_bytes(b"short")
     with pytest.raises(Stopped):
-        load_or_create(tmp_path)
+        load_or_create(Folder(tmp_path))
     assert (tmp_path / "pseudonym.key").read_bytes() == b"short"
 
 

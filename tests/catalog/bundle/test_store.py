@@ -7,18 +7,19 @@ import pytest
 from catalog.bundle.folder import default
 from catalog.bundle.store import Bundles
 from catalog.errors import Stopped
+from catalog.objects.folder import Folder
 
 
 def test_what_is_put_is_got_and_putting_again_changes_nothing(tmp_path: Path) -> None:
-    bundles, bundle = Bundles(tmp_path / "bundles"), default("key-1")
+    bundles, bundle = Bundles(Folder(tmp_path / "bundles")), default("key-1")
     assert bundles.put(bundle) == bundles.put(bundle) == bundle.hash
-    assert Bundles(tmp_path / "bundles").get(bundle.hash) == bundle
+    assert Bundles(Folder(tmp_path / "bundles")).get(bundle.hash) == bundle
     assert [path.name for path in (tmp_path / "bundles").iterdir()] == [f"{bundle.hash}.json"]
 
 
 def test_a_missing_bundle_stops(tmp_path: Path) -> None:
     with pytest.raises(Stopped) as caught:
-        Bundles(tmp_path).get("0" * 32)
+        Bundles(Folder(tmp_path)).get("0" * 32)
     assert caught.value.fields == {"bundle": "0" * 32}
 
 
@@ -27,7 +28,7 @@ def test_a_missing_bundle_stops(tmp_path: Path) -> None:
 )
 def test_a_damaged_bundle_stops(tmp_path: Path, damage: object) -> None:
     assert callable(damage)
-    bundles, bundle = Bundles(tmp_path), default("key-1")
+    bundles, bundle = Bundles(Folder(tmp_path)), default("key-1")
     path = tmp_path / f"{bundles.put(bundle)}.json"
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(Stopped):

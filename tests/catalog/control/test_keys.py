@@ -1,13 +1,11 @@
 """Who may send: tokens are shown once, rotated without a gap, and known without the database."""
 
-from pathlib import Path
-
 import pytest
 from sqlalchemy import select
 
 from catalog.control import schema
 from catalog.control.keys import ROLES, KeyCache, Keys, StoredKey
-from catalog.control.schema import open_control, sqlite_url
+from catalog.control.schema import open_control
 from catalog.errors import BadInput, Unavailable
 
 
@@ -30,8 +28,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def keys(tmp_path: Path, clock: Clock) -> Keys:
-    return Keys(open_control(sqlite_url(tmp_path / "control.db")), clock)
+def keys(control_url: str, clock: Clock) -> Keys:
+    return Keys(open_control(control_url), clock)
 
 
 def cache_of(keys: Keys, clock: Clock) -> KeyCache:
@@ -61,9 +59,9 @@ def test_who_may_ask_is_told_by_role(keys: Keys, clock: Clock) -> None:
     assert cache.role_of("bjn_0_0") is None
 
 
-def test_a_secret_is_nowhere_but_in_its_token(keys: Keys, tmp_path: Path) -> None:
+def test_a_secret_is_nowhere_but_in_its_token(keys: Keys, control_url: str) -> None:
     secret = keys.create("gateway-1", ["sms"], "ingest").token.rpartition("_")[2]
-    with open_control(sqlite_url(tmp_path / "control.db")).connect() as connection:
+    with open_control(control_url).connect() as connection:
         stored = connection.execute(select(schema.api_keys)).one()
     assert secret not in str(stored)
     assert secret not in str(keys.list())

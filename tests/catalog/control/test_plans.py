@@ -1,20 +1,18 @@
 """The plans are the order, the cut and the fence between two sequencers."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateTable
 
-from catalog.control import schema
 from catalog.control.plans import GENESIS, Plan, PlanStore, Range
 from catalog.control.schema import open_control, sqlite_url
-from catalog.errors import PlanTaken, WrongVersion
+from catalog.errors import PlanTaken
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> PlanStore:
-    return PlanStore(open_control(sqlite_url(tmp_path / "control.db")))
+def store(control_url: str) -> PlanStore:
+    return PlanStore(open_control(control_url))
 
 
 def plan(n: int, start: int, stop: int, before: str = GENESIS) -> Plan:
@@ -73,20 +71,24 @@ def test_a_published_segment_is_no_longer_in_progress(store: PlanStore) -> None:
     assert store.progress() == {}
 
 
-def test_another_version_is_refused(tmp_path: Path) -> None:
-    url = sqlite_url(tmp_path / "control.db")
-    with open_control(url).begin() as connection:
-        connection.execute(schema.schema_version.update().values(version=99))
-    with pytest.raises(WrongVersion):
-        open_control(url)
+def test_of_two_sequencers_at_once_one_plans_and_the_other_is_told(control_url: str) -> None:
+    stores = [PlanStore(open_control(control_url)) for _ in range(4)]
+    with ThreadPoolExecutor(len(stores)) as pool:
+        for n in range(1, 11):
+            told = list(pool.map(lambda each, n=n: _is_taken(each, n), stores))  # type: ignore[misc]
+            assert told.count(False) == 1
+    assert stores[0].progress() == {"seg-a": (1000, 10)}
+
+
+def _is_taken(store: PlanStore, n: int) -> bool:
+    try:
+        store.insert(plan(n, 100 * n - 100, 100 * n, store.chain(n - 1) or ""))
+    except PlanTaken:
+        return True
+    return False
 
 
 def test_commits_reach_the_disk_before_they_are_answered(tmp_path: Path) -> None:
     with open_control(sqlite_url(tmp_path / "control.db")).connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-
-
-@pytest.mark.parametrize("table", schema.metadata.sorted_tables, ids=lambda table: table.name)
-def test_the_tables_compile_for_postgresql(table: object) -> None:
-    assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=postgresql.dialect()))  # type: ignore[arg-type,no-untyped-call]

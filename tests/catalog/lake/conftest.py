@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from catalog import failpoints
 from catalog.lake.commit import Lake
+from catalog.lake.store import LakePlace, local
 from catalog.tables import EVENTS, LEDGER
+from tests.places import on_servers
 
 CHANNELS = ("call_centre", "sms", "social", "web_form")
 DAY = date(2026, 1, 2)
@@ -109,22 +112,68 @@ def put(lake: Lake, n: int, rows: pa.Table | None = None, table: str = EVENTS.na
     return lake.commit(table, n, rows, chain(n - 1), chain(n), {"sms": {"accepted": n, "duplicate": 0}})
 
 
+class Disk:
+    """What somebody else does to the files of a lake, wherever they are."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._files = lake.store.files
+
+    def read(self, path: str) -> bytes:
+        with self._files.new_input(path).open() as stream:
+            return bytes(stream.read())
+
+    def write(self, path: str, content: bytes) -> None:
+        with self._files.new_output(path).create(overwrite=True) as stream:
+            stream.write(content)
+
+    def remove(self, path: str) -> None:
+        self._files.delete(path)
+
+    def exists(self, path: str) -> bool:
+        return self._files.new_input(path).exists()
+
+    def rows(self, path: str) -> pa.Table:
+        """Of a Parquet file."""
+        return parquet.ParquetFile(pa.BufferReader(self.read(path))).read()
+
+    def put_rows(self, path: str, rows: pa.Table) -> None:
+        """A Parquet file in place of the one before."""
+        sink = pa.BufferOutputStream()
+        parquet.write_table(rows, sink)
+        self.write(path, sink.getvalue().to_pybytes())
+
+
+ON_FILES = pytest.mark.parametrize("place", ["files"], indirect=True)
+"""For what is so on local disk only."""
+
+
+@pytest.fixture(params=["files", "servers"])
+def place(request: pytest.FixtureRequest, home: Path) -> LakePlace:
+    """SQLite and local files, or PostgreSQL and S3."""
+    return local(home) if request.param == "files" else on_servers(request.getfixturevalue("stack")).lake
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
 @pytest.fixture
-def lake(home: Path) -> Iterator[Lake]:
-    lake = Lake(home)
+def lake(place: LakePlace) -> Iterator[Lake]:
+    lake = Lake(place)
     yield lake
     lake.close()
 
 
 @pytest.fixture
-def rival(home: Path, lake: Lake) -> Iterator[Lake]:
+def disk(lake: Lake) -> Disk:
+    return Disk(lake)
+
+
+@pytest.fixture
+def rival(place: LakePlace, lake: Lake) -> Iterator[Lake]:
     """The same lake, opened by another process."""
-    rival = Lake(home)
+    rival = Lake(place)
     yield rival
     rival.close()
 

@@ -25,9 +25,10 @@ from catalog.errors import (
 )
 from catalog.lake import read
 from catalog.lake.commit import COMMIT_SEQ, Lake
+from catalog.lake.store import LakePlace
 from catalog.lake.swap import SNAPSHOT_SEQ, swap
 from catalog.tables import EVENTS, LEDGER
-from tests.catalog.lake.conftest import Crash, at, chain, crash_at, events, ledger, put
+from tests.catalog.lake.conftest import ON_FILES, Crash, at, chain, crash_at, events, ledger, put
 
 NONE = EVENTS.arrow_schema.empty_table()
 
@@ -193,6 +194,7 @@ def test_files_of_an_unknown_outcome_are_kept(lake: Lake) -> None:
     assert read.rows(lake, EVENTS.name, 1, 1).num_rows == 8
 
 
+@ON_FILES
 def test_a_refused_commit_is_not_read_back_as_done(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     dialect = lake.store._catalog.engine.dialect
 
@@ -210,6 +212,7 @@ def test_a_refused_commit_is_not_read_back_as_done(lake: Lake, monkeypatch: pyte
     assert plans(lake) == [1]
 
 
+@ON_FILES
 def test_a_full_disk_before_the_swap_says_that_nothing_happened(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,10 +235,12 @@ def test_a_full_disk_before_the_swap_says_that_nothing_happened(
 @pytest.mark.parametrize(
     ("point", "seq"), [("commit.loaded", 0), ("file.written", 0), ("commit.staged", 0), ("commit.swapped", 1)]
 )
-def test_a_crash_at_any_step_leaves_all_or_nothing(lake: Lake, home: Path, point: str, seq: int) -> None:
+def test_a_crash_at_any_step_leaves_all_or_nothing(
+    lake: Lake, place: LakePlace, point: str, seq: int
+) -> None:
     with crash_at(point):
         put(lake, 1)
-    after = Lake(home)
+    after = Lake(place)
     assert after.head(EVENTS.name).commit_seq == seq
     assert put(after, 1) is bool(seq)
     assert plans(after) == [1]
@@ -261,6 +266,7 @@ def test_rows_of_another_shape_are_refused_without_quoting_them(lake: Lake) -> N
     assert lake.head(EVENTS.name).commit_seq == 0
 
 
+@ON_FILES
 def test_a_silent_catalog_is_unavailable(lake: Lake, home: Path) -> None:
     (home / "catalog.db").rename(home / "away")
     with pytest.raises(Unavailable):

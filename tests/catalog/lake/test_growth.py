@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import pyarrow as pa
 
 from catalog.lake import read, upkeep
 from catalog.lake.commit import Lake
+from catalog.lake.folder import Folder
 from catalog.lake.rebuild import rebuild
 from catalog.tables import COMPLAINTS, EVENTS
-from tests.catalog.lake.conftest import events, put
+from tests.catalog.lake.conftest import ON_FILES, events, put
 
 
 def measured(lake: Lake, table_name: str = EVENTS.name) -> tuple[int, int]:
@@ -19,9 +19,10 @@ def measured(lake: Lake, table_name: str = EVENTS.name) -> tuple[int, int]:
     table = lake.store.load(table_name)
     snapshot = table.current_snapshot()
     assert snapshot is not None
-    return Path(table.metadata_location).stat().st_size, len(snapshot.manifests(table.io))
+    return len(table.io.new_input(table.metadata_location)), len(snapshot.manifests(table.io))
 
 
+@ON_FILES
 def test_metadata_is_bounded(lake: Lake) -> None:
     rows = events(1, 8)
     sizes = {}
@@ -33,10 +34,11 @@ def test_metadata_is_bounded(lake: Lake) -> None:
             sizes[seq] = measured(lake)
     assert sizes[120][0] < 1.2 * sizes[40][0] < 40_000
     assert sizes[120][1] <= 30
-    kept = len(list((Path(lake.store.load(EVENTS.name).location()) / "metadata").glob("*.metadata.json")))
-    assert kept == 11
+    listed = Folder(lake.store.load(EVENTS.name)).listed()
+    assert sum(path.endswith(".metadata.json") for path in listed) == 11
 
 
+@ON_FILES
 def test_a_table_that_is_rebuilt_again_and_again_keeps_few_manifests(lake: Lake) -> None:
     now = datetime(2026, 1, 2, tzinfo=UTC)
     for seq in range(1, 61):

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
+from pathlib import PurePath
 
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
 from pyiceberg.table import DataScan, FileScanTask
 
 from catalog.errors import Stopped, UnsafeStore
 from catalog.lake import read
 from catalog.lake.commit import Lake
+from catalog.lake.folder import Folder
 from catalog.tables import EVENTS, LEDGER
-from tests.catalog.lake.conftest import CHANNELS, events, put
+from tests.catalog.lake.conftest import CHANNELS, Disk, events, put
 
 
 @pytest.fixture
@@ -41,31 +41,31 @@ def test_rows_read_back_can_be_committed(filled: Lake) -> None:
     assert filled.head(EVENTS.name).commit_seq == 5
 
 
-def test_files_of_other_plans_are_not_opened(filled: Lake) -> None:
+def test_files_of_other_plans_are_not_opened(filled: Lake, disk: Disk) -> None:
     for path in read.data_files(filled, EVENTS.name).paths:
-        if parquet.ParquetFile(path).read(["plan"])["plan"][0].as_py() != 2:
-            Path(path).unlink()
+        if disk.rows(path)["plan"][0].as_py() != 2:
+            disk.remove(path)
     assert read.rows(filled, EVENTS.name, 2, 2) == events(2, 8)
 
 
-def test_data_files_belong_to_one_snapshot(filled: Lake) -> None:
+def test_data_files_belong_to_one_snapshot(filled: Lake, disk: Disk) -> None:
     seq, paths = read.data_files(filled, EVENTS.name)
     assert seq == 4
     assert len(paths) == 16
-    assert sum(parquet.read_metadata(path).num_rows for path in paths) == 32
-    assert {Path(path).parts[-3:-1] for path in paths} == {
+    assert sum(disk.rows(path).num_rows for path in paths) == 32
+    assert {PurePath(path).parts[-3:-1] for path in paths} == {
         (f"event_date={day}", f"channel={channel}")
         for day in ("2026-01-02", "2026-01-03")
         for channel in CHANNELS
     }
 
 
-def test_one_event_and_its_file(filled: Lake) -> None:
+def test_one_event_and_its_file(filled: Lake, disk: Disk) -> None:
     wanted = events(3, 8).to_pylist()[5]
     found = read.row(filled, wanted["event_id"])
     assert found is not None
     assert found.values == wanted
-    assert wanted["event_id"] in parquet.ParquetFile(found.data_file).read()["event_id"].to_pylist()
+    assert wanted["event_id"] in disk.rows(found.data_file)["event_id"].to_pylist()
     assert read.row(filled, "0" * 32) is None
 
 
@@ -79,44 +79,43 @@ def test_identities_and_counts(filled: Lake) -> None:
     assert read.counts(filled, 99) == {channel: {"accepted": 8} for channel in CHANNELS}
 
 
-def test_a_file_rewritten_in_place_shows_what_it_holds_now(filled: Lake) -> None:
+def test_a_file_rewritten_in_place_shows_what_it_holds_now(filled: Lake, disk: Disk) -> None:
     path = read.data_files(filled, EVENTS.name).paths[0]
-    kept = parquet.ParquetFile(path).read().slice(1)
-    parquet.write_table(kept, path)
+    disk.put_rows(path, disk.rows(path).slice(1))
     found = read.table_ids(filled)
     assert found.unreadable == []
     assert found.rows.num_rows == 31
 
 
 @pytest.mark.parametrize("damage", ["gone", "torn", "emptied", "reshaped"])
-def test_an_unreadable_file_is_reported(filled: Lake, damage: str) -> None:
-    path = Path(read.data_files(filled, EVENTS.name).paths[3])
+def test_an_unreadable_file_is_reported(filled: Lake, disk: Disk, damage: str) -> None:
+    path = read.data_files(filled, EVENTS.name).paths[3]
     if damage == "gone":
-        path.unlink()
+        disk.remove(path)
     elif damage == "reshaped":
-        parquet.write_table(pa.table({"event_id": ["a"]}), path)
+        disk.put_rows(path, pa.table({"event_id": ["a"]}))
     else:
-        path.write_bytes(path.read_bytes()[:-100] if damage == "torn" else b"")
+        disk.write(path, disk.read(path)[:-100] if damage == "torn" else b"")
     found = read.table_ids(filled)
-    assert found.unreadable == [str(path)]
+    assert found.unreadable == [path]
     assert found.rows.num_rows == 30
     with pytest.raises(Stopped, match="cannot be read"):
-        read._read(str(path), read.IDENTITY)
+        read._read(filled, path, read.IDENTITY)
 
 
 @pytest.mark.parametrize("kept_ratio", [0.0, 0.5, 0.9])
-def test_a_torn_file_stops_the_reader_and_is_named(filled: Lake, kept_ratio: float) -> None:
-    torn = Path(filled.store.load(EVENTS.name).inspect.files()["file_path"][5].as_py())
-    content = torn.read_bytes()
-    torn.write_bytes(content[: int(len(content) * kept_ratio)])
+def test_a_torn_file_stops_the_reader_and_is_named(filled: Lake, disk: Disk, kept_ratio: float) -> None:
+    torn = filled.store.load(EVENTS.name).inspect.files()["file_path"][5].as_py()
+    content = disk.read(torn)
+    disk.write(torn, content[: int(len(content) * kept_ratio)])
     for reading in (lambda: read.rows(filled, EVENTS.name, 1, 4), lambda: read.counts(filled, 4)):
         with pytest.raises(Stopped) as stopped:
             reading()
-        assert stopped.value.fields == {"file": str(torn)}
+        assert stopped.value.fields == {"file": torn}
 
 
-def test_a_file_that_cannot_be_opened_now_is_tried_again(filled: Lake) -> None:
-    Path(filled.store.load(EVENTS.name).inspect.files()["file_path"][5].as_py()).unlink()
+def test_a_file_that_cannot_be_opened_now_is_tried_again(filled: Lake, disk: Disk) -> None:
+    disk.remove(filled.store.load(EVENTS.name).inspect.files()["file_path"][5].as_py())
     with pytest.raises(FileNotFoundError):
         read.counts(filled, 4)
 
@@ -142,20 +141,21 @@ def test_tables_that_did_not_move_are_not_read_again(filled: Lake) -> None:
 
 
 def test_commits_meanwhile_may_remove_the_metadata_that_was_named(
-    filled: Lake, monkeypatch: pytest.MonkeyPatch
+    filled: Lake, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     named = filled.store.locations((EVENTS.name,))
     for seq in range(5, 18):
         put(filled, seq)
-    assert not Path(named[EVENTS.name].removeprefix("file://")).exists()
+    assert not disk.exists(named[EVENTS.name])
     answers = iter([named, filled.store.locations((EVENTS.name,))])
     monkeypatch.setattr(filled.store, "locations", lambda names: next(answers))
     assert read.snapshot(filled, EVENTS.name).commit_seq == 17
 
 
 def test_metadata_that_stays_gone_stops(filled: Lake) -> None:
-    for file in (filled.store.warehouse / "structured/events/metadata").glob("*.metadata.json"):
-        file.unlink()
+    folder = Folder(filled.store.load(EVENTS.name))
+    for path in folder.listed():
+        folder.delete(path)
     with pytest.raises(Stopped, match="metadata is gone"):
         read.snapshots(filled, (LEDGER.name, EVENTS.name), {})
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
 from greenlet import getcurrent, greenlet
-from pyarrow import parquet
 
 from catalog import failpoints
 from catalog.errors import CommitConflict, CommitUnknown, Stopped
 from catalog.lake import read, upkeep
 from catalog.lake.commit import Lake
+from catalog.lake.folder import Folder
+from catalog.lake.store import LakePlace
 from catalog.lake.swap import SNAPSHOT_SEQ
 from catalog.lake.upkeep import GRACE_US
+from catalog.lake.write import stage
 from catalog.tables import EVENTS, LEDGER
-from tests.catalog.lake.conftest import DAY, at, crash_at, events, ledger, put
+from tests.catalog.lake.conftest import DAY, ON_FILES, Disk, at, crash_at, events, ledger, put
 
 NEXT = DAY + timedelta(days=1)
-FOLDER = Path("warehouse", "structured", "events")
 
 
 @pytest.fixture
@@ -36,12 +37,17 @@ def compact(lake: Lake) -> upkeep.Compacted | None:
     return upkeep.compact(lake, EVENTS.name, before=NEXT, min_files=4)
 
 
-def on_disk(home: Path) -> set[str]:
-    return set(upkeep._listed(home / FOLDER))
+def on_disk(lake: Lake) -> set[str]:
+    return set(Folder(lake.store.load(EVENTS.name)).listed())
 
 
-def named(lake: Lake, home: Path) -> set[str]:
-    return upkeep._referenced(lake.store.load(EVENTS.name), home / FOLDER)
+def named(lake: Lake) -> set[str]:
+    table = lake.store.load(EVENTS.name)
+    return upkeep._referenced(table, Folder(table))
+
+
+def folder(lake: Lake) -> str:
+    return lake.store.load(EVENTS.name).location()
 
 
 def clean(lake: Lake) -> None:
@@ -71,10 +77,10 @@ class TestCompaction:
         assert (summary[SNAPSHOT_SEQ], summary[upkeep.TURN]) == ("5", "compact")
         assert filled.check_history(EVENTS.name)
 
-    def test_files_hold_their_rows_in_order(self, filled: Lake) -> None:
+    def test_files_hold_their_rows_in_order(self, filled: Lake, disk: Disk) -> None:
         compact(filled)
         for path in read.data_files(filled, EVENTS.name).paths:
-            rows = parquet.ParquetFile(path).read()
+            rows = disk.rows(path)
             assert rows == rows.sort_by([("plan", "ascending"), ("offset", "ascending")])
 
     def test_young_and_tidy_days_are_left_alone(self, filled: Lake) -> None:
@@ -98,9 +104,9 @@ class TestCompaction:
         days = [upkeep.compact(filled, EVENTS.name, date(2027, 1, 1), min_files=2) for _ in range(4)]
         assert [each and each.event_date for each in days] == [DAY, early, late, None]
 
-    def test_what_grew_large_is_not_written_again_with_every_few_rows(self, filled: Lake) -> None:
+    def test_what_grew_large_is_not_written_again_with_every_few_rows(self, filled: Lake, disk: Disk) -> None:
         put(filled, 6, events(6, 40_000, channels=1))
-        large = max(read.data_files(filled, EVENTS.name).paths, key=lambda path: Path(path).stat().st_size)
+        large = max(read.data_files(filled, EVENTS.name).paths, key=lambda path: len(disk.read(path)))
         assert compact(filled) == upkeep.Compacted(DAY, files_before=16, files_after=4, rows=32)
         assert large in read.data_files(filled, EVENTS.name).paths
 
@@ -137,17 +143,16 @@ class TestCompaction:
     def closed_file(lake: Lake) -> str:
         return next(path for path in read.data_files(lake, EVENTS.name).paths if str(DAY) in path)
 
-    def test_a_file_that_lost_rows_is_not_laundered(self, filled: Lake) -> None:
+    def test_a_file_that_lost_rows_is_not_laundered(self, filled: Lake, disk: Disk) -> None:
         victim = self.closed_file(filled)
-        rows = parquet.ParquetFile(victim).read()
-        parquet.write_table(rows.slice(1), victim)
+        disk.put_rows(victim, disk.rows(victim).slice(1))
         with pytest.raises(Stopped, match="do not hold the rows"):
             compact(filled)
         assert victim in read.data_files(filled, EVENTS.name).paths
 
-    def test_a_torn_file_stops_it(self, filled: Lake) -> None:
+    def test_a_torn_file_stops_it(self, filled: Lake, disk: Disk) -> None:
         victim = self.closed_file(filled)
-        Path(victim).write_bytes(b"torn")
+        disk.write(victim, b"torn")
         with pytest.raises(Stopped, match="cannot be read"):
             compact(filled)
 
@@ -168,7 +173,7 @@ class TestExpiry:
         assert filled.check_history(EVENTS.name)
         assert read.rows(filled, EVENTS.name, 1, 5).num_rows == 40
 
-    def test_files_stay_for_the_longest_query(self, filled: Lake, home: Path) -> None:
+    def test_files_stay_for_the_longest_query(self, filled: Lake, disk: Disk) -> None:
         query = read.data_files(filled, EVENTS.name).paths
         compact(filled)
         start = 1_000_000_000_000
@@ -178,10 +183,10 @@ class TestExpiry:
         for now_us in (start + GRACE_US - 1, start - GRACE_US):
             upkeep.expire(filled, EVENTS.name, now_us)
             upkeep.sweep_orphans(filled, EVENTS.name, now_us)
-        assert all(Path(path).exists() for path in query)
+        assert all(disk.exists(path) for path in query)
         upkeep.expire(filled, EVENTS.name, start + GRACE_US)
-        assert sum(Path(path).exists() for path in query) == 4
-        assert named(filled, home) <= on_disk(home)
+        assert sum(disk.exists(path) for path in query) == 4
+        assert named(filled) <= on_disk(filled)
         assert read.table_ids(filled).unreadable == []
 
     def test_a_commit_meanwhile_loses_nothing(self, filled: Lake, rival: Lake) -> None:
@@ -192,27 +197,40 @@ class TestExpiry:
 
 
 class TestOrphans:
-    def test_what_a_refused_commit_left_goes_and_nothing_else(
-        self, filled: Lake, rival: Lake, home: Path
-    ) -> None:
+    def test_what_a_refused_commit_left_goes_and_nothing_else(self, filled: Lake, rival: Lake) -> None:
         with at("commit.staged", lambda: put(rival, 6)), pytest.raises(CommitConflict):
             put(filled, 6)
-        orphans = on_disk(home) - named(filled, home)
+        orphans = on_disk(filled) - named(filled)
         assert len(orphans) == 4
         assert upkeep.sweep_orphans(filled, EVENTS.name, 0).unreferenced == 4
         assert upkeep.sweep_orphans(filled, EVENTS.name, GRACE_US).deleted == 4
-        assert on_disk(home) == named(filled, home)
+        assert on_disk(filled) == named(filled)
         assert read.rows(filled, EVENTS.name, 1, 6).num_rows == 48
 
-    def test_a_lost_note_only_delays(self, filled: Lake, home: Path) -> None:
-        (home / FOLDER / "data" / "stray.parquet").write_bytes(b"x")
+    def test_what_another_engine_named_since_it_was_noted_stays(self, filled: Lake, rival: Lake) -> None:
+        """It tries again on the head that moved, where a commit of ours is refused."""
+        base, head = rival.store.load(EVENTS.name), filled.store.load(EVENTS.name)
+        append = base.transaction().update_snapshot().fast_append()
+        file = stage(base, append, events(6, 1), itertools.count())[0]
         upkeep.sweep_orphans(filled, EVENTS.name, 0)
-        (home / FOLDER / "unreferenced.json").write_text("{torn")
+        late = filled.store.load(EVENTS.name).transaction()
+        with late.update_snapshot().fast_append() as again:
+            again.append_data_file(file)
+        late.commit_transaction()
+        assert head.metadata_location != filled.store.load(EVENTS.name).metadata_location
+        assert upkeep.expire(filled, EVENTS.name, GRACE_US, keep=99) == 0
+        assert upkeep.sweep_orphans(filled, EVENTS.name, 2 * GRACE_US).deleted == 0
+        assert read.rows(filled, EVENTS.name, 6, 6) == events(6, 1)
+
+    def test_a_lost_note_only_delays(self, filled: Lake, disk: Disk) -> None:
+        disk.write(f"{folder(filled)}/data/stray.parquet", b"x")
+        upkeep.sweep_orphans(filled, EVENTS.name, 0)
+        disk.write(f"{folder(filled)}/unreferenced.json", b"{torn")
         assert upkeep.sweep_orphans(filled, EVENTS.name, GRACE_US).deleted == 0
         assert upkeep.sweep_orphans(filled, EVENTS.name, 2 * GRACE_US).deleted == 1
 
-    def test_a_clock_that_was_far_ahead_does_not_keep_files_for_ever(self, filled: Lake, home: Path) -> None:
-        (home / FOLDER / "data" / "stray.parquet").write_bytes(b"x")
+    def test_a_clock_that_was_far_ahead_does_not_keep_files_for_ever(self, filled: Lake, disk: Disk) -> None:
+        disk.write(f"{folder(filled)}/data/stray.parquet", b"x")
         upkeep.sweep_orphans(filled, EVENTS.name, 4_000_000_000_000_000)
         upkeep.sweep_orphans(filled, EVENTS.name, 0)
         assert upkeep.sweep_orphans(filled, EVENTS.name, GRACE_US).deleted == 1
@@ -240,6 +258,7 @@ class TestOrphans:
         ],
     )
     @pytest.mark.parametrize("awake", ["orphans.listed", "orphans.moved", "orphans.deleted"])
+    @ON_FILES  # of the catalog it needs only what the commit's own timelines hold it to
     def test_a_sleeper_never_wakes_to_missing_files(
         self, filled: Lake, rival: Lake, work: Callable[[Lake], object], asleep: tuple[str, int], awake: str
     ) -> None:
@@ -291,18 +310,18 @@ class TestOrphans:
     ],
 )
 def test_a_crash_anywhere_leaves_a_readable_table_and_work_for_later(
-    filled: Lake, home: Path, point: str, hit: int
+    filled: Lake, place: LakePlace, point: str, hit: int
 ) -> None:
     before = read.rows(filled, EVENTS.name, 1, 5)
     with crash_at(point, hit):
         clean(filled)
-    after = Lake(home)
+    after = Lake(place)
     assert read.rows(after, EVENTS.name, 1, 5) == before
     assert read.table_ids(after).unreadable == []
     assert after.check_history(EVENTS.name)
     clean(after)
     upkeep.sweep_orphans(after, EVENTS.name, 0, grace_us=0)
-    assert on_disk(home) == named(after, home)
+    assert on_disk(after) == named(after)
     assert len(read.data_files(after, EVENTS.name).paths) == 8
     assert read.rows(after, EVENTS.name, 1, 5) == before
     after.close()

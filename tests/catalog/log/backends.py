@@ -6,9 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+import pytest
+
+from catalog.log.grown import ObjectWriter, offset_of
 from catalog.log.local import LocalLog, LocalWriter
+from catalog.log.objects import TAKEOVER_S, ObjectLog
 from catalog.log.port import Log, Writer
+from catalog.objects.port import Objects
 from tests.catalog.log import builders
+from tests.catalog.objects import backends as places
 
 
 class Backend(Protocol):
@@ -53,4 +59,47 @@ class LocalBackend:
         builders.flip(builders.file_of(self._root, segment), 8 * (offset + 40))
 
 
-BACKENDS: dict[str, Callable[[Path], Backend]] = {"local": LocalBackend}
+class ObjectBackend:
+    """Objects, wherever they are kept."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._clock = builders.FakeClock()
+        self.log = ObjectLog(objects, self._clock)
+
+    def writer(self) -> ObjectWriter:
+        return ObjectWriter(self._objects, self._clock, builders.SMALL)
+
+    def kill(self, writer: Writer) -> None:
+        assert isinstance(writer, ObjectWriter)
+        writer._thread.shutdown()
+        self._wait()
+
+    def damage(self, segment: str, offset: int) -> None:
+        keys = [each.key for each in self._objects.list(f"groups/{segment}")]
+        key = [key for key in keys if offset_of(key) <= offset][-1]
+        content = bytearray(self._objects.get(key))
+        content[offset - offset_of(key) + 40] ^= 1
+        self._objects.put(key, bytes(content))
+        self.log = ObjectLog(self._objects, self._clock)  # one that has not read it yet
+        self._wait()
+
+    def _wait(self) -> None:
+        """Until a segment that does not grow may be taken over."""
+        self.log.segments()
+        self._clock.seconds += TAKEOVER_S
+
+
+def _local(request: pytest.FixtureRequest) -> Backend:
+    root: Path = request.getfixturevalue("tmp_path")
+    return LocalBackend(root / "log")
+
+
+def _objects(kind: str) -> Callable[[pytest.FixtureRequest], Backend]:
+    return lambda request: ObjectBackend(places.BACKENDS[kind](request))
+
+
+BACKENDS: dict[str, Callable[[pytest.FixtureRequest], Backend]] = {
+    "local": _local,
+    **{f"objects-{kind}": _objects(kind) for kind in places.BACKENDS},
+}

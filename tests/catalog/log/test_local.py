@@ -19,7 +19,7 @@ from catalog.log import files, frames
 from catalog.log.files import HIDDEN_FILE
 from catalog.log.frames import HEADER_BYTES
 from catalog.log.local import LocalLog, LocalWriter
-from catalog.log.reader import Bad
+from catalog.log.port import Bad
 from tests.catalog.log.builders import (
     SMALL,
     FakeClock,

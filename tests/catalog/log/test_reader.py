@@ -10,7 +10,8 @@ from catalog.envelope import Envelope
 from catalog.errors import CorruptFrame
 from catalog.log import frames, reader
 from catalog.log.frames import FRAME_BYTES, Codec
-from catalog.log.reader import Bad, SegmentReader
+from catalog.log.port import Bad
+from catalog.log.reader import SegmentReader
 from tests.catalog.log.builders import envelope, envelopes
 
 CODEC = Codec(frames.encode_header(bytes(range(16)), 1))

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from catalog.lake.commit import Lake
 from catalog.lake.read import SOURCE_SEQ
+from catalog.lake.store import local
 from catalog.tables import COMPLAINTS, EVENTS, LEDGER, TableSpec
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -78,7 +79,7 @@ def derive(lake: Lake, rows: Iterable[Row], source_seq: int) -> None:
 
 def small(home: Path) -> Lake:
     """Two plans: 20 events in a cluster of three, a duplicate and a quarantined one; curated up to plan 1."""
-    lake = Lake(home)
+    lake = Lake(local(home))
     linked: dict[int, Row] = {n: {"cluster_id": f"{1:032x}", "is_representative": n == 1} for n in (1, 2, 3)}
     linked[2] |= {"linked_to": f"{1:032x}", "link_kind": "near_duplicate", "similarity": 0.9}
     linked[3] |= {"linked_to": f"{1:032x}", "link_kind": "same_complaint", "disposition": "duplicate"}

@@ -9,6 +9,7 @@ import pytest
 
 from catalog.errors import Busy, TooLarge, UnsafeStore
 from catalog.lake.commit import Lake
+from catalog.lake.store import local
 from catalog.tables import EVENTS
 from serve_apps.query.api import ROUTES, Deps, create_api
 from serve_apps.query.cursor import Cursor, digest, encode
@@ -103,7 +104,7 @@ def test_a_parameter_that_means_nothing_is_a_problem(engine: QueryEngine, path: 
 
 
 def test_pages_hold_every_complaint_once_while_more_are_committed(tmp_path: Path) -> None:
-    lake = Lake(tmp_path)
+    lake = Lake(local(tmp_path))
     derive(lake, [complaint(n // 2, 1, event_id=ID(n)) for n in range(7)], source_seq=1)
     engine = duckdb(tmp_path)
     door, seen, path = client(engine), [], "/v1/complaints?limit=2&l1=network"
@@ -262,7 +263,7 @@ def test_describes_itself() -> None:
 
 
 def test_events_of_a_lake_that_grows_are_there_at_once(tmp_path: Path) -> None:
-    lake = Lake(tmp_path)
+    lake = Lake(local(tmp_path))
     engine = duckdb(tmp_path)
     assert client(engine).get(f"/v1/complaints/{ID(1)}").status_code == 404
     commit(lake, EVENTS, [event(1)])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from catalog.clock import SystemClock
 from catalog.lake.commit import Lake
+from catalog.lake.store import local
 from serve_apps.query.engine.duckdb import DuckDb
 from serve_apps.query.engine.port import QueryEngine
 
@@ -15,7 +16,7 @@ MEMORY_BYTES = 64 << 20
 
 def duckdb(home: Path) -> DuckDb:
     """One process of DuckDB over the lake of a home."""
-    return DuckDb(Lake(home), SystemClock(), memory_bytes=MEMORY_BYTES, processes=1)
+    return DuckDb(Lake(local(home)), SystemClock(), memory_bytes=MEMORY_BYTES, processes=1)
 
 
 ENGINES: dict[str, Callable[[Path], QueryEngine]] = {"duckdb": duckdb}

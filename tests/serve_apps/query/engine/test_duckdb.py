@@ -15,6 +15,7 @@ import pytest
 from catalog.clock import SystemClock
 from catalog.errors import Busy, TooSlow, Unavailable
 from catalog.lake.commit import Lake
+from catalog.lake.store import local
 from serve_apps.query.engine.duckdb import DuckDb
 from serve_apps.query.engine.port import Limits
 from tests.serve_apps.query.lakes import small
@@ -69,7 +70,7 @@ def test_without_the_guard_the_process_is_still_locked(tmp_path: Path) -> None:
 @pytest.fixture
 def one(tmp_path: Path) -> Iterator[DuckDb]:
     small(tmp_path).close()
-    engine = DuckDb(Lake(tmp_path), SystemClock(), memory_bytes=64 << 20, processes=1, wait_s=0.1)
+    engine = DuckDb(Lake(local(tmp_path)), SystemClock(), memory_bytes=64 << 20, processes=1, wait_s=0.1)
     yield engine
     engine.close()
 

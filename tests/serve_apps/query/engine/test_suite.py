@@ -12,6 +12,7 @@ import pytest
 
 from catalog.errors import BadInput, TooLarge, TooSlow
 from catalog.lake.commit import Lake
+from catalog.lake.store import local
 from catalog.tables import EVENTS
 from serve_apps.query.engine.port import ROLES, Limits, QueryEngine, Role
 from serve_apps.query.views import hidden, type_name, views
@@ -185,7 +186,7 @@ def test_answers_several_threads(engine: QueryEngine) -> None:
 
 
 def test_every_commit_is_in_the_next_answer(tmp_path: Path, opened: Open) -> None:
-    lake = Lake(tmp_path)
+    lake = Lake(local(tmp_path))
     engine = opened(tmp_path)
     for view in views():
         assert ask(engine, f"SELECT * FROM {view}") == []
@@ -199,7 +200,7 @@ def test_every_commit_is_in_the_next_answer(tmp_path: Path, opened: Open) -> Non
 
 
 def test_columns_are_found_by_id_not_by_name(tmp_path: Path, opened: Open) -> None:
-    lake = Lake(tmp_path)
+    lake = Lake(local(tmp_path))
     commit(lake, EVENTS, [event(1, city="Ikeja", zone="Africa/Lagos")])
     with lake.store.load(EVENTS.name).update_schema() as change:
         change.rename_column("city", "town").rename_column("zone", "city").delete_column("operator")

@@ -1,0 +1,171 @@
+"""The order in which the servers come up and go down."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from signal import SIGINT, SIGTERM
+from typing import NamedTuple
+
+from catalog.clock import Clock
+from catalog.errors import Unavailable
+from catalog.lake.shared import make_catalog
+from cluster.settings import Settings
+from cluster.stack import daemon, distribution, postgres, seaweed, trino
+from cluster.stack.daemon import Daemon
+from cluster.stack.server import Server
+from cluster.stack.stack import FILE, Stack
+
+LOOK_S = 0.1
+STOP_S = 60.0
+STOPS = {"trino": SIGTERM, "seaweed": SIGTERM, "postgres": SIGINT}
+"""What each is told, in this order: whoever uses another goes first. To PostgreSQL it means that open
+transactions end and the files are left clean."""
+
+
+class Standing(NamedTuple):
+    """What a server is doing: `pid` is 0 when it does not run, `peak_bytes` the most memory it ever held."""
+
+    name: str
+    pid: int
+    port: int
+    peak_bytes: int
+    log: str
+
+
+def up(settings: Settings, clock: Clock) -> list[str]:
+    """Start what does not run and wait until it serves; the names of what was started.
+
+    Raises Unavailable when a server does not come up; what came up stays.
+    """
+    folder = settings.stack.absolute()
+    with _alone(folder):
+        stack = Stack.open(folder) if (folder / FILE).exists() else Stack.create(folder)
+        tarball = Path(settings.trino_tarball) if settings.trino_tarball else None
+        installed = distribution.installed(settings.cache.expanduser(), tarball)
+        database, store, engine = (
+            postgres.server(stack),
+            seaweed.server(stack),
+            trino.server(stack, installed),
+        )
+        started: list[str] = []
+        # 1. Both stores come up side by side.
+        database_process = _start(stack, database, partial(postgres.prepare, stack), started)
+        store_process = _start(stack, store, partial(seaweed.prepare, stack), started)
+        _await(stack, database, database_process)
+        # 2. The catalog has its tables before Trino sees it.
+        postgres.make_databases(stack)
+        make_catalog(stack.database("catalog"))
+        _await(stack, store, store_process)
+        # 3. Trino, over both.
+        engine_process = _start(stack, engine, partial(trino.prepare, stack, clock), started)
+        _await(stack, engine, engine_process)
+        return started
+
+
+def down(settings: Settings) -> list[str]:
+    """Stop what runs, one after the other; the names of what was stopped.
+
+    Raises Unavailable for what does not stop.
+    """
+    folder = settings.stack.absolute()
+    if not (folder / FILE).exists():
+        return []
+    with _alone(folder):
+        stack = Stack.open(folder)
+        return [name for name in STOPS if _stop(stack, name)]
+
+
+def status(settings: Settings) -> list[Standing]:
+    """Each server, in the order in which they start. Raises Unavailable when there is no stack."""
+    stack = Stack.open(settings.stack.absolute())
+    found = []
+    for name in reversed(STOPS):
+        process = _living(stack, name)
+        pid, peak = (process.pid, process.peak_bytes()) if process else (0, 0)
+        port = stack.ports.s3 if name == "seaweed" else getattr(stack.ports, name)
+        found.append(Standing(name, pid, port, peak, str(_log(stack, name))))
+    return found
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One starts or stops at a time. Others may pass through a folder of root's, and read nothing in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    for name in ("logs", "run"):
+        (folder / name).mkdir(mode=0o700, exist_ok=True)
+    with (folder / "run" / "lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _start(stack: Stack, server: Server, prepare: Callable[[], None], started: list[str]) -> Daemon:
+    """The process of a server; when it does not run it is prepared and started, and its name noted."""
+    found = _living(stack, server.name)
+    if found is not None:
+        return found
+    prepare()
+    started.append(server.name)
+    log, note = _log(stack, server.name), _note(stack, server.name)
+    return daemon.start(note, log, server.command, server.environment)
+
+
+def _await(stack: Stack, server: Server, process: Daemon) -> None:
+    """Raises Unavailable when it ends, or does not serve in its time."""
+    trouble = "it ended"
+
+    def is_over() -> bool:
+        nonlocal trouble
+        try:
+            server.answers()
+        except Exception as error:  # noqa: BLE001 every client has errors of its own
+            trouble = type(error).__name__
+            return not process.is_alive()
+        return True
+
+    # What answers may be another's: ours must live.
+    if not _wait(is_over, server.start_s) or not process.is_alive():
+        raise Unavailable(
+            f"{server.name} does not come up",
+            hint="its log says why; another program may hold its port",
+            log=str(_log(stack, server.name)),
+            port=server.port,
+            last=trouble,
+        )
+
+
+def _stop(stack: Stack, name: str) -> bool:
+    found = _living(stack, name)
+    if found is None:
+        return False
+    found.send(STOPS[name])
+    if not _wait(lambda: not found.is_alive(), STOP_S):
+        raise Unavailable(f"{name} does not stop", hint="its log says why", log=str(_log(stack, name)))
+    return True
+
+
+def _wait(is_so: Callable[[], bool], seconds: float) -> bool:
+    until_s = time.monotonic() + seconds
+    while time.monotonic() < until_s:
+        if is_so():
+            return True
+        time.sleep(LOOK_S)
+    return False
+
+
+def _living(stack: Stack, name: str) -> Daemon | None:
+    return daemon.noted(_note(stack, name))
+
+
+def _note(stack: Stack, name: str) -> Path:
+    return Path(stack.folder, "run", f"{name}.pid")
+
+
+def _log(stack: Stack, name: str) -> Path:
+    return stack.logs / f"{name}.log"

