@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import obstore
@@ -24,7 +25,7 @@ from catalog.failpoints import hit
 from catalog.objects.port import Listed
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, RetryConfig
+    from obstore.store import ClientConfig, RetryConfig, S3Credential
 
 CONNECT_S = 3
 REQUEST_S = 20
@@ -143,18 +144,22 @@ def _open(place: Place, retry: RetryConfig) -> S3Store:
         "timeout": timedelta(seconds=REQUEST_S),
         "allow_http": place.endpoint.startswith("http://"),
     }
-    where: dict[str, Any] = {"endpoint": place.endpoint} if place.endpoint else {}
+    where: dict[str, Any] = {"aws_endpoint_url_s3": place.endpoint} if place.endpoint else {}
     return S3Store(
         bucket,
         prefix=prefix.strip("/") or None,
         region=place.region,
-        access_key_id=place.key_id,
-        secret_access_key=place.secret,
+        # Given this way, nothing of the environment is mixed in, as a session's token of somebody else.
+        credential_provider=partial(_credential, place),
         virtual_hosted_style_request=not place.endpoint,
         client_options=limits,
         retry_config=retry,
         **where,
     )
+
+
+def _credential(place: Place) -> S3Credential:
+    return {"access_key_id": place.key_id, "secret_access_key": place.secret, "expires_at": None}
 
 
 def _checked(key: str) -> str:

@@ -61,6 +61,12 @@ def test_a_dead_server_is_told_in_time(
         refused(objects, act, error)
 
 
+def test_the_environment_has_no_say(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert S3(here).create("a", b"1")
+
+
 def test_the_secret_is_in_no_text() -> None:
     there = Place("s3://bucket/x", "", "us-east-1", "key", "wrong-secret")
     assert "wrong-secret" not in f"{there} {there!r} {there.within('y')!r}"
