@@ -29,7 +29,7 @@ from catalog.lake import read
 from catalog.lake.commit import Lake
 from catalog.lake.store import LakePlace
 from catalog.log.local import LocalLog
-from catalog.log.objects import ObjectLog
+from catalog.log.objects import TAKEOVER_S, ObjectLog
 from catalog.log.port import Log
 from catalog.log.writer import WriterConfig
 from catalog.raw import Raw
@@ -70,7 +70,11 @@ def open_log(settings: Settings) -> tuple[Log, Clock]:
     """The log alone: a door needs nothing else to acknowledge."""
     home, at, clock = Home(settings.home), places(settings), SystemClock()
     home.make()
-    return LocalLog(home.log, clock) if at.is_local else ObjectLog(at.within("log"), clock), clock
+    if at.is_local:
+        return LocalLog(home.log, clock), clock
+    # A segment that stands still is anybody's, long after its writer would have sealed it.
+    takeover_s = max(TAKEOVER_S, 3 * settings.segment_age_s)
+    return ObjectLog(at.within("log"), clock, takeover_s), clock
 
 
 def open_keys(settings: Settings) -> Keys:
