@@ -16,9 +16,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults")
     parser.add_argument("--part", default="", help=f"one of {', '.join(bench.names())}; all when left out")
     parser.add_argument("--seed", type=int, default=1, help="the same seed, the same trials")
-    parser.add_argument("--profile", choices=PROFILES, default=PROFILES[0], help="where the trials' homes are")
+    parser.add_argument(
+        "--profile", choices=PROFILES, default=PROFILES[0], help="where the trials' homes are"
+    )
     parser.add_argument("--trials", type=int, help="only the first so many, unjudged as a whole")
-    parser.add_argument("--report", type=Path, help="JSON file; without it reports/faults-PART[-PROFILE]-SEED.json")
+    parser.add_argument(
+        "--report", type=Path, help="JSON file; without it reports/faults-PART[-PROFILE]-SEED.json"
+    )
     given = parser.parse_args()
     found = 0
     stack = servers.started() if given.profile != PROFILES[0] else None

@@ -45,6 +45,8 @@ class Part(Protocol):
     __doc__: str | None
     PROFILES: tuple[str, ...]
     """Where it attacks; a part that lacks it is about local files and knows no other profile."""
+    ON_TRINO: bool
+    """Whether its tables are Trino's, too; not so where it is missing."""
 
     def trials(self, seed: int, *profile: str) -> Iterator[Trial]:
         """The campaign of a seed, always the same. `profile` is given where it is not the embedded one."""
@@ -106,7 +108,11 @@ def campaign(
         hits.update(outcome.hits)
     document = {
         "command": " ".join(
-            ["python -m benchmarks.faults", f"--part {name} --seed {seed}", *(f"--profile {each}" for each in given)]
+            [
+                "python -m benchmarks.faults",
+                f"--part {name} --seed {seed}",
+                *(f"--profile {each}" for each in given),
+            ]
         ),
         "part": name,
         "attacks": (part.__doc__ or "").strip().splitlines()[0],
@@ -124,7 +130,11 @@ def carry_out(part: Part, trial: Trial, stack: Stack | None = None) -> Outcome:
     """One trial in a folder of its own, which is removed; its findings name the trial."""
     where, started_s = MEMORY if MEMORY.is_dir() else None, time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-", dir=where) as folder:
-        with servers.ground(stack, Path(folder)) if stack else contextlib.nullcontext():
+        with (
+            servers.ground(stack, Path(folder), getattr(part, "ON_TRINO", False))
+            if stack
+            else contextlib.nullcontext()
+        ):
             outcome = part.run(trial, Path(folder))
         facts, said = dict(outcome.facts), Path(folder, "errors.txt")
         if outcome.findings and said.exists():

@@ -183,6 +183,7 @@ def _curated(lake: Lake) -> Iterator[str]:
 
 def _named_files(lake: Lake) -> Iterator[str]:
     """What the catalog, or a snapshot that it keeps, names is there."""
+
     @cache
     def is_there(location: str) -> bool:
         return lake.store.files.new_input(location).exists()

@@ -23,10 +23,10 @@ from actors.worker.config import WorkerConfig
 from actors.worker.local import LocalWorkers
 from benchmarks.faults.workload import Line
 from catalog import failpoints
-from catalog.clock import Clock
-from catalog.control import lease, migrate
 from catalog.bundle.folder import default
 from catalog.bundle.keys import PseudonymKey
+from catalog.clock import Clock
+from catalog.control import lease, migrate
 from catalog.errors import BeejanError, NotDurable
 from catalog.lake import upkeep
 from catalog.log.objects import ObjectLog
@@ -153,12 +153,14 @@ def append(
     receipts: Path,
     group: int = 5,
     tries: int = 1,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> None:
     """Send the lines at `indexes`, a group at a time, as `beejan append` does; receipts as they come.
 
-    A group that was not made durable is sent again, `tries` times in all.
+    A group that was not made durable is sent again, `tries` times in all. Asked before each group, `is_over`
+    ends it.
     """
-    asyncio.run(_append(settings, lines, indexes, receipts, group, tries))
+    asyncio.run(_append(settings, lines, indexes, receipts, group, tries, is_over))
 
 
 async def _append(
@@ -168,12 +170,15 @@ async def _append(
     receipts: Path,
     group: int,
     tries: int,
+    is_over: Callable[[], bool],
 ) -> None:
     log, clock = open_log(settings)
     writer = log.writer(writer_config(settings))
     descriptor = os.open(receipts, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         for begin in range(0, len(indexes), group):
+            if is_over():
+                break
             taken = indexes[begin : begin + group]
             envelopes = [envelope(lines[index].encoded, index + 1, "test", clock) for index in taken]
             for attempt in range(1, tries + 1):
@@ -193,6 +198,11 @@ async def _append(
 def run(settings: Settings) -> None:
     """`beejan run --runtime plain --until-idle`."""
     plain.run(settings, True, lambda: False, lambda: False)
+
+
+def run_until(settings: Settings, stopping: Callable[[], bool]) -> None:
+    """`beejan run --runtime plain`, until it is told to stop."""
+    plain.run(settings, False, stopping, lambda: False)
 
 
 def run_busily(settings: Settings, grace_us: int = 0) -> None:
