@@ -15,7 +15,7 @@ import pkgutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -40,23 +40,26 @@ class Outcome(NamedTuple):
 
 
 class Part(Protocol):
-    """One promise under attack; its module's docstring says which."""
+    """One promise under attack; its module's docstring says which.
+
+    PROFILES, where it has that, says where it attacks: without it a part is about local files. ON_TRINO says
+    that its tables are Trino's, too. `trials` and `judge` of a part that knows several profiles take the
+    profile as well, where it is not the embedded one.
+    """
 
     __doc__: str | None
-    PROFILES: tuple[str, ...]
-    """Where it attacks; a part that lacks it is about local files and knows no other profile."""
-    ON_TRINO: bool
-    """Whether its tables are Trino's, too; not so where it is missing."""
 
-    def trials(self, seed: int, *profile: str) -> Iterator[Trial]:
-        """The campaign of a seed, always the same. `profile` is given where it is not the embedded one."""
+    @property
+    def trials(self) -> Callable[..., Iterator[Trial]]:
+        """The campaign of a seed, always the same."""
         ...
 
     def run(self, trial: Trial, folder: Path) -> Outcome:
         """Carry out one trial in an empty folder."""
         ...
 
-    def judge(self, outcomes: Sequence[Outcome], *profile: str) -> list[str]:
+    @property
+    def judge(self) -> Callable[..., list[str]]:
         """What is wrong with a whole campaign, as a point that was hardly ever hit. A part may lack it."""
         ...
 
@@ -107,13 +110,8 @@ def campaign(
     for outcome in outcomes:
         hits.update(outcome.hits)
     document = {
-        "command": " ".join(
-            [
-                "python -m benchmarks.faults",
-                f"--part {name} --seed {seed}",
-                *(f"--profile {each}" for each in given),
-            ]
-        ),
+        "command": f"python -m benchmarks.faults --part {name} --seed {seed}"
+        + "".join(f" --profile {each}" for each in given),
         "part": name,
         "attacks": (part.__doc__ or "").strip().splitlines()[0],
         "seed": seed,
@@ -130,11 +128,8 @@ def carry_out(part: Part, trial: Trial, stack: Stack | None = None) -> Outcome:
     """One trial in a folder of its own, which is removed; its findings name the trial."""
     where, started_s = MEMORY if MEMORY.is_dir() else None, time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-", dir=where) as folder:
-        with (
-            servers.ground(stack, Path(folder), getattr(part, "ON_TRINO", False))
-            if stack
-            else contextlib.nullcontext()
-        ):
+        on_trino = getattr(part, "ON_TRINO", False)
+        with servers.ground(stack, Path(folder), on_trino) if stack else contextlib.nullcontext():
             outcome = part.run(trial, Path(folder))
         facts, said = dict(outcome.facts), Path(folder, "errors.txt")
         if outcome.findings and said.exists():

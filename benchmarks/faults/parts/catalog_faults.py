@@ -1,7 +1,7 @@
 """The databases and the object store fail under load: nothing lost, nothing doubled, appends go on.
 
-On a PostgreSQL of the trial's own: its connections are ended, it is restarted without warning, it is away for two
-minutes, during which events are acknowledged as before. Or the bucket answers through a bad network.
+On a PostgreSQL of the trial's own: its connections are ended, it is restarted without warning, it is away for
+two minutes, during which events are acknowledged as before. Or the bucket answers through a bad network.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ CAMPAIGN = (
     {"kind": "outage", "times": 1, "seconds": 120},
     *({"kind": "network", "times": 100} for _ in range(5)),
 )
+Trouble = Callable[[], dict[str, int]]
+"""Makes trouble for a while: how much of it there was."""
 STOP, PORT, CALM, DID = "stop", "port", "calm", "did.json"
 
 
@@ -57,25 +59,26 @@ def trials(seed: int, profile: str) -> Iterator[Trial]:
 
 
 def run(trial: Trial, folder: Path) -> Outcome:
-    """One kind of trouble, again and again, while events are sent and committed; then calm and the reckoning."""
+    """One kind of trouble, again and again, while events are sent and committed; then calm, and reckoning."""
     named = folder / workload.CLUSTER
     direct = places.read(named)
     if trial["kind"] != "network":
         with Database(folder) as database:
             places.write(database.places(direct), named)
-            return _beside(trial, folder, partial(TROUBLES[trial["kind"]], database, trial, folder))
+            found = _beside(trial, folder, partial(TROUBLES[trial["kind"]], database, trial, folder))
+            return _settled(trial, folder, *found)
     with process.Child(folder, partial(_carry, folder, direct, trial["seed"])) as carrier:
         _await((folder / PORT).exists)
         endpoint = f"http://127.0.0.1:{(folder / PORT).read_text()}"
         places.write(
             msgspec.structs.replace(direct, objects=replace(direct.objects, endpoint=endpoint)), named
         )
-        outcome = _beside(trial, folder, partial(_acknowledge, trial, folder))
+        findings, hits = _beside(trial, folder, partial(_acknowledge, trial, folder))
         (folder / CALM).touch()
         if code := carrier.wait():
-            outcome.findings.append(f"the proxy ended with {code}")
+            findings.append(f"the proxy ended with {code}")
     places.write(direct, named)
-    return Outcome(outcome.findings, outcome.hits | json.loads((folder / DID).read_text()), outcome.facts)
+    return _settled(trial, folder, findings, hits | json.loads((folder / DID).read_text()))
 
 
 def judge(outcomes: Sequence[Outcome], profile: str) -> list[str]:
@@ -90,7 +93,8 @@ def judge(outcomes: Sequence[Outcome], profile: str) -> list[str]:
     return [f"{kind} only {hits[kind]} times" for kind, least in wanted.items() if hits[kind] < least]
 
 
-def _beside(trial: Trial, folder: Path, trouble: Callable[[], dict[str, int]]) -> Outcome:
+def _beside(trial: Trial, folder: Path, trouble: Trouble) -> tuple[list[str], dict[str, int]]:
+    """What was found while there was trouble, and how much of it there was."""
     settings = workload.settings(folder / "home")
     lines, receipts = workload.lines(trial["seed"], GROUP * GROUPS), folder / "receipts"
     stop = folder / STOP
@@ -112,8 +116,12 @@ def _beside(trial: Trial, folder: Path, trouble: Callable[[], dict[str, int]]) -
         for name, child in (("the sender", sender), ("the run", runner)):
             if code := child.wait():
                 findings.append(f"{name} ended with {code}")
-    told = [index for index, _ in workload.acknowledged(receipts)]
-    verdict = check.settle(folder, settings, lines[: max(told, default=-1) + 1 + GROUP], receipts)
+    return findings, hits
+
+
+def _settled(trial: Trial, folder: Path, findings: list[str], hits: dict[str, int]) -> Outcome:
+    settings, receipts = workload.settings(folder / "home"), folder / "receipts"
+    verdict = check.settle(folder, settings, workload.lines(trial["seed"], GROUP * GROUPS), receipts)
     return Outcome(findings + verdict.findings, hits, dict(verdict.facts))
 
 
@@ -221,6 +229,5 @@ class Database:
 
 
 TROUBLES = {"terminate": _terminate, "restart": _restart, "outage": _outage}
-TERMINATE = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IN ('catalog', 'control') LIMIT 1"
-)
+TERMINATE = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IN ('catalog', 'control') LIMIT 1"""

@@ -1,8 +1,8 @@
 """A process that dies at any step of any protocol loses nothing and doubles nothing.
 
 Every failpoint that a profile passes kills at least `ENOUGH` processes. A trial is one home with several
-lives: lines are sent and the product runs, one of the two is killed at a seeded hit of the trial's next point,
-again and again; then everything without a receipt is sent again, and the home is settled and checked.
+lives: lines are sent and the product runs, one of the two is killed at a seeded hit of the trial's next
+point, again and again; then everything without a receipt is sent again, and the home is settled and checked.
 """
 
 from __future__ import annotations
@@ -74,19 +74,10 @@ def trials(seed: int, profile: str = "embedded") -> Iterator[Trial]:
 
 def _together(profile: str) -> list[list[str]]:
     """Points by what it takes to reach them; poison and upkeep would only slow down the others."""
-    kinds: dict[str, list[str]] = {"poison": [], "upkeep": [], "sending": [], "": []}
+    kinds: dict[str, list[str]] = {}
     for point in points(profile):
-        is_upkeep = point.partition(".")[0] in UPKEEP
-        kind = (
-            "poison"
-            if point == POISONED
-            else "upkeep"
-            if is_upkeep
-            else "sending"
-            if point in SENDING
-            else ""
-        )
-        kinds[kind].append(point)
+        step = point.partition(".")[0]
+        kinds.setdefault(step if step in ("amend", "log") else str(step in UPKEEP), []).append(point)
     return [
         those[begin : begin + TOGETHER]
         for those in kinds.values()

@@ -1,4 +1,4 @@
-"""Maintenance by another engine, by hand and in a loop, beside appends and kills: nothing lost, nothing doubled.
+"""Another engine's maintenance, by hand and in a loop, beside appends and kills: nothing lost or doubled.
 
 Trino merges files, expires every snapshot but the last and removes orphans of the tables that the product
 commits to and maintains itself. The tables lie where Trino may write, which a deployment does not grant.
@@ -39,7 +39,7 @@ POINTS = (
 GRACE_US = 900_000_000
 """As in the product: what another engine has written and not named yet stays so long."""
 RETENTION = "7d"
-"""Of orphans: the least that Trino takes by itself. With less it removes what the product is about to name."""
+"""Of orphans: the least Trino takes by itself. With less it removes what the product is about to name."""
 FLOOR = {f"lake.{each}_min_retention": "0s" for each in ("expire_snapshots", "remove_orphan_files")}
 WORK = (
     "optimize",

@@ -1,4 +1,4 @@
-"""A stopped writer's segment is taken over behind its back; the whole product is held to what it acknowledged."""
+"""A stopped writer's segment is taken over behind its back; the product is held to what was acknowledged."""
 
 from __future__ import annotations
 
