@@ -1,8 +1,8 @@
 """In an object store a stopped writer's segment is taken over; woken, what it acknowledges is true.
 
 Nobody can tell a stopped writer from a dead one there: while it is stopped the product takes its segment
-over, commits, publishes and deletes it. Woken, the writer acknowledges what was durable by then and is refused
-the rest, or, asked again as clients ask, begins another segment.
+over, commits, publishes and deletes it. Woken, the writer acknowledges what was durable by then and is
+refused the rest, or, asked again as clients ask, begins another segment.
 """
 
 from __future__ import annotations
