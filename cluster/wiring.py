@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 
@@ -23,7 +24,7 @@ from catalog.control.keys import Keys
 from catalog.control.lease import RowLease
 from catalog.control.plans import PlanStore
 from catalog.control.schema import open_control
-from catalog.errors import CorruptFrame, Stopped
+from catalog.errors import CorruptFrame, Stopped, Transient
 from catalog.history import History
 from catalog.lake import read
 from catalog.lake.commit import Lake
@@ -34,13 +35,17 @@ from catalog.log.port import Log
 from catalog.log.writer import WriterConfig
 from catalog.raw import Raw
 from catalog.tables import EVENTS
-from cluster.home import Home
+from cluster.home import RETRY_S, Home
 from cluster.places import places
 from cluster.settings import Settings
 from pipelines import flow
 from pipelines.curate import Curator
 from pipelines.maintain import Maintainer
 from pipelines.publish import Publisher
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class Stores(NamedTuple):
@@ -157,8 +162,8 @@ def run_sequencer(
     the wait. Idle, it calls `pause` with seconds, which may come back earlier."""
     home, clock = Home(settings.home), SystemClock()
     home.make_patiently(pause, stopping)
-    config = sequencer_config(settings)
-    lease = _lease(settings, clock)
+    config = _patiently(partial(sequencer_config, settings), pause, stopping)
+    lease = _patiently(partial(_lease, settings, clock), pause, stopping)
 
     def wait_ends() -> bool:
         return stopping() or (until_idle and give_up())
@@ -172,6 +177,19 @@ def run_sequencer(
         if stopping() or not lease.is_lost():
             return True
     return False
+
+
+def _patiently(make: Callable[[], T], pause: Callable[[float], object], stopping: Callable[[], bool]) -> T:
+    """What servers have to give before the first turn: waits while they are away, as turns do, until told to
+    stop. Raises Transient then."""
+    while True:
+        try:
+            return make()
+        except Transient as trouble:
+            if stopping():
+                raise
+            log.warning("waiting to start: %s", trouble)
+        pause(RETRY_S)
 
 
 def _lease(settings: Settings, clock: Clock) -> Lease:

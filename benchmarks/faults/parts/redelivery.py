@@ -76,17 +76,17 @@ def beejan(home: Path, *words: str, given: list[bytes] | None = None, clock: str
     """Run a command, under another clock when given; what it printed. Raises when it fails."""
     command = [sys.executable, "-m", "cluster.cli", *words]
     settings = workload.settings(home)
-    where = {"BEEJAN_HOME": home, "BEEJAN_PROFILE": settings.profile, "BEEJAN_CLUSTER": settings.cluster}
+    where = {
+        "BEEJAN_HOME": str(home),
+        "BEEJAN_PROFILE": settings.profile,
+        "BEEJAN_CLUSTER": str(settings.cluster),
+    }
     done = subprocess.run(
         ["faketime", "-f", clock, *command] if clock else command,
         input=b"".join(line + b"\n" for line in given or []),
         capture_output=True,
         check=False,
-        env={
-            **os.environ,
-            **{name: str(value) for name, value in where.items()},
-            "BEEJAN_MIN_FREE_BYTES": "0",
-        },
+        env={**os.environ, **where, "BEEJAN_MIN_FREE_BYTES": "0"},
     )
     if done.returncode:
         raise RuntimeError(f"{words[0]} ended with {done.returncode}: {done.stderr.decode()[-500:]}")
