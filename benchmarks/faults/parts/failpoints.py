@@ -11,6 +11,7 @@ import itertools
 import random
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -124,18 +125,19 @@ class _Lives:
     def __init__(self, trial: Trial, folder: Path) -> None:
         is_poisonous = POISONED in trial["points"]
         self.rng = random.Random(trial["seed"])
-        self.settings = workload.settings(
-            folder / "home", plan_rows=2 if is_poisonous else 8, segment_bytes=2_000
-        )
+        is_upkeep = any(point.partition(".")[0] in UPKEEP for point in trial["points"])
+        self.settings = workload.settings(folder / "home", segment_bytes=2_000)
         is_local = self.settings.profile == "embedded"
+        # On servers a plan's files cost seconds, not milliseconds: fewer plans a life, though two for upkeep.
         self.chunk = 2 if is_poisonous else 12 if is_local else 4
-        self.spread = 40 if is_local else 2
-        """On servers a plan's files cost seconds, not milliseconds: fewer plans a life."""
+        self.spread = 40 if is_local else 1 if is_upkeep else 2
+        plan_rows = 2 if is_poisonous or (is_upkeep and not is_local) else 8
+        self.settings = replace(self.settings, plan_rows=plan_rows)
         self.lines = workload.lines(trial["seed"], self.chunk * LIVES, poison_every=2 if is_poisonous else 0)
         self.receipts = folder / "receipts"
         self.findings: list[str] = []
         self.run_to_idle = _run_poisoned if is_poisonous else process.run
-        if any(point.partition(".")[0] in UPKEEP for point in trial["points"]):
+        if is_upkeep:
             self.run_to_idle = process.run_busily
         self._folder = folder
 
