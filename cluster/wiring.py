@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 
@@ -23,24 +24,28 @@ from catalog.control.keys import Keys
 from catalog.control.lease import RowLease
 from catalog.control.plans import PlanStore
 from catalog.control.schema import open_control
-from catalog.errors import CorruptFrame, Stopped
+from catalog.errors import CorruptFrame, Stopped, Transient
 from catalog.history import History
 from catalog.lake import read
 from catalog.lake.commit import Lake
 from catalog.lake.store import LakePlace
 from catalog.log.local import LocalLog
-from catalog.log.objects import ObjectLog
+from catalog.log.objects import TAKEOVER_S, ObjectLog
 from catalog.log.port import Log
 from catalog.log.writer import WriterConfig
 from catalog.raw import Raw
 from catalog.tables import EVENTS
-from cluster.home import Home
+from cluster.home import RETRY_S, Home
 from cluster.places import places
 from cluster.settings import Settings
 from pipelines import flow
 from pipelines.curate import Curator
 from pipelines.maintain import Maintainer
 from pipelines.publish import Publisher
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class Stores(NamedTuple):
@@ -70,7 +75,11 @@ def open_log(settings: Settings) -> tuple[Log, Clock]:
     """The log alone: a door needs nothing else to acknowledge."""
     home, at, clock = Home(settings.home), places(settings), SystemClock()
     home.make()
-    return LocalLog(home.log, clock) if at.is_local else ObjectLog(at.within("log"), clock), clock
+    if at.is_local:
+        return LocalLog(home.log, clock), clock
+    # A segment that stands still is anybody's, long after its writer would have sealed it.
+    takeover_s = max(TAKEOVER_S, 3 * settings.segment_age_s)
+    return ObjectLog(at.within("log"), clock, takeover_s), clock
 
 
 def open_keys(settings: Settings) -> Keys:
@@ -153,8 +162,8 @@ def run_sequencer(
     the wait. Idle, it calls `pause` with seconds, which may come back earlier."""
     home, clock = Home(settings.home), SystemClock()
     home.make_patiently(pause, stopping)
-    config = sequencer_config(settings)
-    lease = _lease(settings, clock)
+    config = _patiently(partial(sequencer_config, settings), pause, stopping)
+    lease = _patiently(partial(_lease, settings, clock), pause, stopping)
 
     def wait_ends() -> bool:
         return stopping() or (until_idle and give_up())
@@ -168,6 +177,19 @@ def run_sequencer(
         if stopping() or not lease.is_lost():
             return True
     return False
+
+
+def _patiently(make: Callable[[], T], pause: Callable[[float], object], stopping: Callable[[], bool]) -> T:
+    """What servers have to give before the first turn: waits while they are away, as turns do, until told to
+    stop. Raises Transient then."""
+    while True:
+        try:
+            return make()
+        except Transient as trouble:
+            if stopping():
+                raise
+            log.warning("waiting to start: %s", trouble)
+        pause(RETRY_S)
 
 
 def _lease(settings: Settings, clock: Clock) -> Lease:

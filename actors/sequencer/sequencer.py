@@ -33,6 +33,8 @@ from catalog.failpoints import hit
 from catalog.lake.commit import Head
 from catalog.tables import EVENTS, LEDGER
 
+CONFLICTS = 10
+"""How often another writer may be faster before a plan waits."""
 CATCH_UP_PLANS = 500
 """Plans whose rows are read back from the table at once."""
 
@@ -176,11 +178,16 @@ class Sequencer:
         before = self._ports.plans.chain(plan.n - 1)
         if before is None:
             raise CommitGap("a plan is missing from the control database", hint=RESTORE, n=plan.n - 1)
+        conflicts = 0
         while True:
             try:
                 return not self._ports.lake.commit(table, plan.n, rows, before, plan.chain, counts)
             except CommitConflict:
-                continue  # nothing of ours is in the table, and the next attempt looks where it is now
+                # Nothing of ours is in the table, and the next attempt looks where it is now. Of a table that
+                # does not hold still the loop is told: it says so and waits.
+                conflicts += 1
+                if conflicts == CONFLICTS:
+                    raise
             except CommitUnknown as unknown:
                 self._look_again(table, plan, unknown)
                 return False

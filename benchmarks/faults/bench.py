@@ -15,12 +15,14 @@ import pkgutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
-from benchmarks.faults import parts
+from benchmarks.faults import parts, servers
 from catalog.errors import BadInput
+from cluster.settings import PROFILES
+from cluster.stack.stack import Stack
 
 MEMORY = Path("/dev/shm")
 """Where trials run when it is there: nothing in them is about a disk unless a part says so."""
@@ -38,11 +40,17 @@ class Outcome(NamedTuple):
 
 
 class Part(Protocol):
-    """One promise under attack; its module's docstring says which."""
+    """One promise under attack; its module's docstring says which.
+
+    PROFILES, where it has that, says where it attacks: without it a part is about local files. ON_TRINO says
+    that its tables are Trino's, too. `trials` and `judge` of a part that knows several profiles take the
+    profile as well, where it is not the embedded one.
+    """
 
     __doc__: str | None
 
-    def trials(self, seed: int) -> Iterator[Trial]:
+    @property
+    def trials(self) -> Callable[..., Iterator[Trial]]:
         """The campaign of a seed, always the same."""
         ...
 
@@ -50,7 +58,8 @@ class Part(Protocol):
         """Carry out one trial in an empty folder."""
         ...
 
-    def judge(self, outcomes: Sequence[Outcome]) -> list[str]:
+    @property
+    def judge(self) -> Callable[..., list[str]]:
         """What is wrong with a whole campaign, as a point that was hardly ever hit. A part may lack it."""
         ...
 
@@ -67,30 +76,42 @@ def load(name: str) -> Part:
     return cast(Part, importlib.import_module(f"{parts.__name__}.{name}"))
 
 
-def campaign(name: str, seed: int, report: Path, limit: int | None = None) -> dict[str, Any]:
+def profiles(part: Part) -> tuple[str, ...]:
+    """Where a part attacks."""
+    return getattr(part, "PROFILES", PROFILES[:1])
+
+
+def campaign(
+    name: str, seed: int, report: Path, limit: int | None = None, stack: Stack | None = None
+) -> dict[str, Any]:
     """Run what the journal does not have yet of the first `limit` trials (all), and write the report.
 
-    Only a whole campaign is judged as one.
+    On a stack's servers when one is given. Only a whole campaign is judged as one. Raises BadInput for a
+    part that does not attack there.
     """
-    part = load(name)
+    part, profile = load(name), PROFILES[stack is not None]
+    if profile not in profiles(part):
+        raise BadInput("not a part of this profile", hint=f"it knows {', '.join(profiles(part))}", part=name)
+    given = () if stack is None else (profile,)
     report.parent.mkdir(parents=True, exist_ok=True)
     journal = report.with_suffix(".jsonl")
     done = _done(journal)
     outcomes: list[Outcome] = []
-    for trial in itertools.islice(part.trials(seed), limit):
+    for trial in itertools.islice(part.trials(seed, *given), limit):
         key = json.dumps(trial, sort_keys=True)
         if key not in done:
-            done[key] = carry_out(part, trial)
+            done[key] = carry_out(part, trial, stack)
             _note(journal, key, done[key])
         outcomes.append(done[key])
     findings = [found for outcome in outcomes for found in outcome.findings]
     if limit is None:
-        findings += getattr(part, "judge", _no_judge)(outcomes)
+        findings += getattr(part, "judge", _no_judge)(outcomes, *given)
     hits: Counter[str] = Counter()
     for outcome in outcomes:
         hits.update(outcome.hits)
     document = {
-        "command": f"python -m benchmarks.faults --part {name} --seed {seed}",
+        "command": f"python -m benchmarks.faults --part {name} --seed {seed}"
+        + "".join(f" --profile {each}" for each in given),
         "part": name,
         "attacks": (part.__doc__ or "").strip().splitlines()[0],
         "seed": seed,
@@ -103,11 +124,13 @@ def campaign(name: str, seed: int, report: Path, limit: int | None = None) -> di
     return document
 
 
-def carry_out(part: Part, trial: Trial) -> Outcome:
+def carry_out(part: Part, trial: Trial, stack: Stack | None = None) -> Outcome:
     """One trial in a folder of its own, which is removed; its findings name the trial."""
     where, started_s = MEMORY if MEMORY.is_dir() else None, time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-", dir=where) as folder:
-        outcome = part.run(trial, Path(folder))
+        on_trino = getattr(part, "ON_TRINO", False)
+        with servers.ground(stack, Path(folder), on_trino) if stack else contextlib.nullcontext():
+            outcome = part.run(trial, Path(folder))
         facts, said = dict(outcome.facts), Path(folder, "errors.txt")
         if outcome.findings and said.exists():
             facts["said"] = said.read_text()[-8_000:]
@@ -116,8 +139,8 @@ def carry_out(part: Part, trial: Trial) -> Outcome:
     return Outcome(findings, outcome.hits, facts)
 
 
-def _no_judge(outcomes: Sequence[Outcome]) -> list[str]:
-    del outcomes
+def _no_judge(outcomes: Sequence[Outcome], *profile: str) -> list[str]:
+    del outcomes, profile
     return []
 
 

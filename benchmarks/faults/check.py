@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from catalog.lake.commit import Lake
 from catalog.lake.rebuild import source_seq
 from catalog.tables import COMPLAINTS, EVENTS, LEDGER, TABLES
 from cluster.checks import ledger_home, redecide_home, verify_home
+from cluster.places import Places, places
 from cluster.settings import Settings
 from cluster.wiring import Stores, open_stores
 from pipelines import curate
@@ -75,7 +77,7 @@ def check(settings: Settings, sent: Sequence[Line], receipts: Path) -> Verdict:
         *_ledger_rows(lake),
         *_curated(lake),
         *_named_files(lake),
-        *_left_overs(stores),
+        *_left_overs(places(settings), stores),
     ]
     report = verify_home(stores)
     if not report.ok or report.pending:
@@ -91,7 +93,7 @@ def events(lake: Lake) -> list[Row]:
     """Every row of `structured.events`, from its data files."""
     rows: list[Row] = []
     for path in read.data_files(lake, EVENTS.name).paths:
-        with parquet.ParquetFile(path) as opened:
+        with lake.store.files.new_input(path).open() as stream, parquet.ParquetFile(stream) as opened:
             rows += opened.read(columns=COLUMNS).to_pylist()
     return sorted(rows, key=lambda row: (row["plan"], row["segment"], row["offset"]))
 
@@ -181,34 +183,49 @@ def _curated(lake: Lake) -> Iterator[str]:
 
 def _named_files(lake: Lake) -> Iterator[str]:
     """What the catalog, or a snapshot that it keeps, names is there."""
+
+    @cache
+    def is_there(location: str) -> bool:
+        return lake.store.files.new_input(location).exists()
+
     for name in TABLES:
         table = lake.store.load(name)
         named = {table.metadata_location, *(entry.metadata_file for entry in table.metadata.metadata_log)}
         for snapshot in table.metadata.snapshots:
             named.add(snapshot.manifest_list)
-            if not _path(snapshot.manifest_list).exists():
+            if not is_there(snapshot.manifest_list):
                 continue
             for manifest in snapshot.manifests(table.io):
                 named.add(manifest.manifest_path)
-                if _path(manifest.manifest_path).exists():
+                if is_there(manifest.manifest_path):
                     entries = manifest.fetch_manifest_entry(table.io, discard_deleted=True)
                     named |= {entry.data_file.file_path for entry in entries}
-        missing = sorted(path for path in named if not _path(path).exists())
+        missing = sorted(location for location in named if not is_there(location))
         if missing:
             yield f"{name} names {len(missing)} missing files: {missing[:SHOWN]}"
 
 
-def _path(location: str) -> Path:
-    return Path(location.removeprefix("file://"))
-
-
-def _left_overs(stores: Stores) -> Iterator[str]:
-    """Idle and without a writer, the log is empty and the raw folder holds what its manifests name."""
-    if left := sorted(path.name for path in stores.home.log.iterdir()):
+def _left_overs(at: Places, stores: Stores) -> Iterator[str]:
+    """Idle and without a writer, the log is empty and the raw layer holds what its manifests name."""
+    if left := sorted(_kept(at, "log") - _tombstones(at)):
         yield f"left in the log: {left[:SHOWN]}"
-    root = stores.home.raw
-    named = {root / "manifests" / f"{name}.json" for name in stores.raw.segments()}
-    named |= {root / file.path for name in stores.raw.segments() for file in stores.raw.manifest(name).files}
-    there = {path for path in root.rglob("*") if path.is_file()}
-    if there != named:
-        yield f"raw files and manifests differ: {sorted(map(str, there ^ named))[:SHOWN]}"
+    named = {f"manifests/{name}.json" for name in stores.raw.segments()}
+    named |= {file.path for name in stores.raw.segments() for file in stores.raw.manifest(name).files}
+    if (there := _kept(at, "raw")) != named:
+        yield f"raw files and manifests differ: {sorted(there ^ named)[:SHOWN]}"
+
+
+def _kept(at: Places, store: str) -> set[str]:
+    """The keys of all that is in a store, also of what the product does not list."""
+    if not at.is_local:
+        return {each.key for each in at.within(store).list("")}
+    root = Path(at.objects.url, store)
+    return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+
+
+def _tombstones(at: Places) -> set[str]:
+    """What an object log leaves on purpose: the last object of each segment, and what tells it the time."""
+    if at.is_local:
+        return set()
+    groups = sorted(key for key in _kept(at, "log") if key.startswith("groups/"))
+    return {"clock/now", *{key.rpartition("/")[0]: key for key in groups}.values()}

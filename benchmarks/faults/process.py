@@ -25,8 +25,12 @@ from benchmarks.faults.workload import Line
 from catalog import failpoints
 from catalog.bundle.folder import default
 from catalog.bundle.keys import PseudonymKey
-from catalog.errors import BeejanError
+from catalog.clock import Clock
+from catalog.control import lease, migrate
+from catalog.errors import BeejanError, NotDurable
 from catalog.lake import upkeep
+from catalog.log.objects import ObjectLog
+from catalog.objects.port import Objects
 from cluster import plain, wiring
 from cluster.cli import exit_code
 from cluster.home import Home
@@ -48,14 +52,28 @@ LIMIT_S = 600
 """A process that has not ended by then ends by SIGALRM: it hangs."""
 CRASHED = 70
 """Exit code of a process that raised what the product does not raise."""
+BEAT_S, SILENT_S = 0.1, 0.5
+"""Of the lease between machines."""
 KILLED, STOPPED = -signal.SIGKILL, -signal.SIGSTOP
 _PR_SET_PDEATHSIG = 1
 
 
 @cache
 def warm() -> None:
-    """Compile the rules once, before forking: a child at work must not spend its second on that."""
+    """Compile the rules once, before forking: a child at work must not spend its second on that.
+
+    On servers the dead are taken for dead at once, by the next one: also who only seems to be.
+    """
     Stages(default("warm"), PseudonymKey("warm", bytes(32)))
+    migrate.revisions()
+    lease.BEAT_S, lease.SILENT_S = BEAT_S, SILENT_S
+    impatient: Any = wiring
+    impatient.ObjectLog = _taken_over_at_once
+
+
+def _taken_over_at_once(objects: Objects, clock: Clock, takeover_s: float = 0.0) -> ObjectLog:
+    del takeover_s
+    return ObjectLog(objects, clock, 0.0)
 
 
 class Child:
@@ -129,23 +147,47 @@ def carry_out(folder: Path, work: Callable[[], Any], failpoint: str = "") -> int
 
 
 def append(
-    settings: Settings, lines: Sequence[Line], indexes: Sequence[int], receipts: Path, group: int = 5
+    settings: Settings,
+    lines: Sequence[Line],
+    indexes: Sequence[int],
+    receipts: Path,
+    group: int = 5,
+    tries: int = 1,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Send the lines at `indexes`, a group at a time, as `beejan append` does; receipts as they come."""
-    asyncio.run(_append(settings, lines, indexes, receipts, group))
+    """Send the lines at `indexes`, a group at a time, as `beejan append` does; receipts as they come.
+
+    A group that was not made durable is sent again, `tries` times in all. Asked before each group, `is_over`
+    ends it.
+    """
+    asyncio.run(_append(settings, lines, indexes, receipts, group, tries, is_over))
 
 
 async def _append(
-    settings: Settings, lines: Sequence[Line], indexes: Sequence[int], receipts: Path, group: int
+    settings: Settings,
+    lines: Sequence[Line],
+    indexes: Sequence[int],
+    receipts: Path,
+    group: int,
+    tries: int,
+    is_over: Callable[[], bool],
 ) -> None:
     log, clock = open_log(settings)
     writer = log.writer(writer_config(settings))
     descriptor = os.open(receipts, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         for begin in range(0, len(indexes), group):
+            if is_over():
+                break
             taken = indexes[begin : begin + group]
             envelopes = [envelope(lines[index].encoded, index + 1, "test", clock) for index in taken]
-            await writer.append(envelopes)
+            for attempt in range(1, tries + 1):
+                try:
+                    await writer.append(envelopes)
+                    break
+                except NotDurable:
+                    if attempt == tries:
+                        raise
             given = [json.dumps([at, sent.event_id]) for at, sent in zip(taken, envelopes, strict=True)]
             os.write(descriptor, "".join(f"{one}\n" for one in given).encode())
     finally:
@@ -156,6 +198,11 @@ async def _append(
 def run(settings: Settings) -> None:
     """`beejan run --runtime plain --until-idle`."""
     plain.run(settings, True, lambda: False, lambda: False)
+
+
+def run_until(settings: Settings, stopping: Callable[[], bool]) -> None:
+    """`beejan run --runtime plain`, until it is told to stop."""
+    plain.run(settings, False, stopping, lambda: False)
 
 
 def run_busily(settings: Settings, grace_us: int = 0) -> None:

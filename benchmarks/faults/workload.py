@@ -18,6 +18,8 @@ from cluster.settings import Settings
 
 CHANNELS = {"sms": "gateway", "web_form": "portal", "call_centre": "desk"}
 DAYS = ("2025-03-01", "2025-03-02", "2025-03-03")
+CLUSTER = "cluster.json"
+"""The file in a trial's folder that names servers."""
 POISON = "this text ends the process that decides it"
 _WORDS = [
     *("signal drops", "every evening", "near the station", "since tuesday", "nobody answers", "my calls"),
@@ -93,7 +95,8 @@ def lines(seed: int, count: int, poison_every: int = 0) -> list[Line]:
 
 
 def settings(home: Path, **changes: Any) -> Settings:
-    """Settings under which every step of the product happens within a few dozen lines."""
+    """Settings under which every step of the product happens within a few dozen lines, on the servers that
+    the trial's folder names, if it names any."""
     small = {
         "plan_rows": 20,
         "batch_rows": 8,
@@ -101,7 +104,9 @@ def settings(home: Path, **changes: Any) -> Settings:
         "min_free_bytes": 0,
         "checkpoint_plans": 2,
     }
-    return Settings(home=home, **{**small, **changes})
+    named = home.parent / CLUSTER
+    servers = {"profile": "cluster", "cluster": named} if named.exists() else {}
+    return Settings(home=home, **{**small, **servers, **changes})
 
 
 def acknowledged(receipts: Path) -> list[tuple[int, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -10,10 +11,10 @@ import msgspec
 import pytest
 
 from actors.dedup.dedup import Dedup
-from catalog.errors import BadInput
+from catalog.errors import BadInput, Unavailable
 from catalog.lake.read import rows as read_rows
 from cluster import places as places_module
-from cluster import wiring
+from cluster import plain, wiring
 from cluster.places import Places, Trino, embedded
 from cluster.settings import Settings, read
 from cluster.stack.stack import Stack
@@ -173,3 +174,31 @@ def test_a_sequencer_that_lost_its_lease_waits_for_it_again(
     run(settings)
     assert (lease.acquired, lease.released) == (2, 2)
     assert open_stores(settings).lake().head("structured.events").commit_seq == 1
+
+
+@pytest.mark.parametrize("step", ["sequencer_config", "_lease"])
+def test_servers_that_are_away_at_the_start_are_waited_for(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked, real = itertools.count(), getattr(wiring, step)
+
+    def away_at_first(*given: object) -> object:
+        if next(asked) < 2:
+            raise Unavailable("a server does not answer")
+        return real(*given)
+
+    monkeypatch.setattr(wiring, step, away_at_first)
+    settings = small(tmp_path)
+    append(settings, [line(1)])
+    run(settings)
+    assert [message for message in caplog.messages if "waiting to start" in message]
+    assert open_stores(settings).lake().head("structured.events").commit_seq == 1
+
+
+def test_whoever_is_told_to_stop_waits_for_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_: object) -> None:
+        raise Unavailable("a server does not answer")
+
+    monkeypatch.setattr(wiring, "sequencer_config", away)
+    with pytest.raises(Unavailable):
+        plain.run(small(tmp_path), False, lambda: True, lambda: False)

@@ -1,16 +1,17 @@
 """A process that dies at any step of any protocol loses nothing and doubles nothing.
 
-Every registered failpoint kills at least `ENOUGH` processes. A trial is one home with several lives: lines
-are sent and the product runs, one of the two is killed at a seeded hit of the trial's point, again and
-again; then everything without a receipt is sent again, and the home is settled and checked.
+Every failpoint that a profile passes kills at least `ENOUGH` processes. A trial is one home with several
+lives: lines are sent and the product runs, one of the two is killed at a seeded hit of the trial's next
+point, again and again; then everything without a receipt is sent again, and the home is settled and checked.
 """
 
 from __future__ import annotations
 
 import itertools
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,9 +21,12 @@ from catalog.failpoints import REGISTRY
 from cluster.home import Home
 from cluster.settings import Settings
 
-ENOUGH = 30
+PROFILES = ("embedded", "cluster")
+ENOUGH = {"embedded": 30, "cluster": 10}
 KILLS = 12
 TRIALS = 3
+FILES_ONLY = ("log.created", "log.written", "log.published", "log.footer", "log.cut")
+"""Points of a log in local files."""
 LIVES = 22
 SENDING = (
     "log.created",
@@ -34,6 +38,8 @@ SENDING = (
     "log.sealed",
 )
 """Points that the sending process passes."""
+POISONED = "amend.inserted"
+"""Only passed where texts end the process that decides them."""
 UPKEEP = ("compact", "expire", "orphans", "file")
 """What is only reached, or reached more, where upkeep is due every few commits."""
 SPREAD = {
@@ -50,56 +56,88 @@ DEATHS = 40
 """More than all poisonous texts of a trial can cause: one each, and one for each kill between."""
 
 
-def trials(seed: int) -> Iterator[Trial]:
+TOGETHER = 8
+"""On servers a home takes seconds to check: its lives end at so many different points."""
+
+
+def points(profile: str) -> list[str]:
+    """The failpoints that are passed somewhere under a profile."""
+    return [point for point in REGISTRY if profile == "embedded" or point not in FILES_ONLY]
+
+
+def trials(seed: int, profile: str = "embedded") -> Iterator[Trial]:
     """Point by point, again and again, so that the first trials cover them all."""
     rng = random.Random(seed)
-    for _, point in itertools.product(range(TRIALS), REGISTRY):
-        yield {"point": point, "kills": KILLS, "seed": rng.randrange(1 << 30)}
+    homes = [[point] * KILLS for point in points(profile)] if profile == "embedded" else _together(profile)
+    for _, those in itertools.product(range(TRIALS if profile == "embedded" else ENOUGH[profile]), homes):
+        yield {"points": those, "seed": rng.randrange(1 << 30)}
+
+
+def _together(profile: str) -> list[list[str]]:
+    """Points by what it takes to reach them; poison and upkeep would only slow down the others."""
+    kinds: dict[str, list[str]] = {}
+    for point in points(profile):
+        step = point.partition(".")[0]
+        kinds.setdefault(step if step in ("amend", "log") else str(step in UPKEEP), []).append(point)
+    return [
+        those[begin : begin + TOGETHER]
+        for those in kinds.values()
+        for begin in range(0, len(those), TOGETHER)
+    ]
 
 
 def run(trial: Trial, folder: Path) -> Outcome:
-    """Lives until enough of them were killed, then the reckoning."""
-    point, home = trial["point"], _Lives(trial, folder)
-    kills = sent = 0
-    while kills < trial["kills"] and sent < len(home.lines):
+    """Lives until one was killed for each point, then the reckoning."""
+    wanted, home = deque(trial["points"]), _Lives(trial, folder)
+    hits, sent = dict.fromkeys(wanted, 0), 0
+    while wanted and sent < len(home.lines):
+        point = wanted.popleft()
         sent += home.chunk
-        at = f"{point}:kill@{home.rng.randint(1, SPREAD.get(point, 2))}"
+        at = f"{point}:kill@{home.rng.randint(1, min(home.spread, SPREAD.get(point, 2)))}"
         if point in SENDING:
-            kills += home.send(sent, at) == process.KILLED
+            is_killed = home.send(sent, at) == process.KILLED
             if home.rng.random() < 0.5:
                 home.run("")
-            continue
-        home.send(sent, f"log.written:kill@{home.rng.randint(1, 4)}" if point == "log.cut" else "")
-        kills += home.run(at) == process.KILLED
+        else:
+            home.send(sent, f"log.written:kill@{home.rng.randint(1, 4)}" if point == "log.cut" else "")
+            is_killed = home.run(at) == process.KILLED
+        hits[point] += is_killed
+        if not is_killed:
+            wanted.append(point)
     home.send(sent, "")
     home.run("")
     verdict = check.settle(folder, home.settings, home.lines[:sent], home.receipts, home.run_to_idle)
-    return Outcome(home.findings + verdict.findings, {point: kills}, dict(verdict.facts))
+    return Outcome(home.findings + verdict.findings, hits, dict(verdict.facts))
 
 
-def judge(outcomes: Sequence[Outcome]) -> list[str]:
+def judge(outcomes: Sequence[Outcome], profile: str = "embedded") -> list[str]:
     """No point may have been spared."""
     hits: Counter[str] = Counter()
     for outcome in outcomes:
         hits.update(outcome.hits)
-    return [f"{point} killed only {hits[point]} times" for point in REGISTRY if hits[point] < ENOUGH]
+    least = ENOUGH[profile]
+    return [f"{point} killed only {hits[point]} times" for point in points(profile) if hits[point] < least]
 
 
 class _Lives:
     """The processes of one home, one after the other, and what was wrong with how they ended."""
 
     def __init__(self, trial: Trial, folder: Path) -> None:
-        is_poisonous = trial["point"] == "amend.inserted"
+        is_poisonous = POISONED in trial["points"]
         self.rng = random.Random(trial["seed"])
-        self.settings = workload.settings(
-            folder / "home", plan_rows=2 if is_poisonous else 8, segment_bytes=2_000
-        )
-        self.chunk = 2 if is_poisonous else 12
+        is_upkeep = any(point.partition(".")[0] in UPKEEP for point in trial["points"])
+        self.settings = workload.settings(folder / "home", segment_bytes=2_000)
+        is_local = self.settings.profile == "embedded"
+        # On servers a plan's files cost seconds, not milliseconds: fewer plans a life, though two for upkeep.
+        self.chunk = 2 if is_poisonous else 12 if is_local else 4
+        self.spread = 40 if is_local else 1 if is_upkeep else 2
+        plan_rows = 2 if is_poisonous or (is_upkeep and not is_local) else 8
+        self.settings = replace(self.settings, plan_rows=plan_rows)
         self.lines = workload.lines(trial["seed"], self.chunk * LIVES, poison_every=2 if is_poisonous else 0)
         self.receipts = folder / "receipts"
         self.findings: list[str] = []
         self.run_to_idle = _run_poisoned if is_poisonous else process.run
-        if trial["point"].partition(".")[0] in UPKEEP:
+        if is_upkeep:
             self.run_to_idle = process.run_busily
         self._folder = folder
 

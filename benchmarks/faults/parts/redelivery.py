@@ -15,16 +15,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.faults import workload
 from benchmarks.faults.bench import Outcome, Trial
 from benchmarks.flow_throughput import lines
 
+PROFILES = ("embedded", "cluster")
 EVENTS = 40_000
-LATER = ("", "", "+60d")
-"""The clock of each time the events come again."""
+LATER = {"embedded": ("", "", "+60d"), "cluster": ("", "", "")}
+"""The clock of each time the events come again; an object store answers nobody whose clock is days off."""
 
 
-def trials(seed: int) -> Iterator[Trial]:
+def trials(seed: int, profile: str = "embedded") -> Iterator[Trial]:
     """One, of a day's complaints."""
+    del profile
     yield {"seed": seed, "events": EVENTS}
 
 
@@ -36,7 +39,8 @@ def run(trial: Trial, folder: Path) -> Outcome:
     beejan(home, "run", "--runtime", "plain", "--until-idle")
     expected = dict(zip(given, first.splitlines(), strict=True))
     findings: list[str] = []
-    for times, clock in enumerate(LATER, 1):
+    later = LATER[workload.settings(home).profile]
+    for times, clock in enumerate(later, 1):
         again = random.Random(trial["seed"] + times).sample(given, events)
         receipts = beejan(home, "append", "-", given=again, clock=clock).splitlines()
         if receipts != [expected[line] for line in again]:
@@ -49,7 +53,7 @@ def run(trial: Trial, folder: Path) -> Outcome:
     report, again_decided = answer(home, "verify"), answer(home, "redecide")
     if not report["ok"] or not again_decided["ok"]:
         findings.append(f"verify {report['ok']}, redecide {again_decided['ok']}")
-    return Outcome(findings, {"redelivered": events * len(LATER)}, answer(home, "ledger")["total"])
+    return Outcome(findings, {"redelivered": events * len(later)}, answer(home, "ledger")["total"])
 
 
 def _conflict(home: Path, known: bytes) -> Iterator[str]:
@@ -71,12 +75,18 @@ def _conflict(home: Path, known: bytes) -> Iterator[str]:
 def beejan(home: Path, *words: str, given: list[bytes] | None = None, clock: str = "") -> str:
     """Run a command, under another clock when given; what it printed. Raises when it fails."""
     command = [sys.executable, "-m", "cluster.cli", *words]
+    settings = workload.settings(home)
+    where = {
+        "BEEJAN_HOME": str(home),
+        "BEEJAN_PROFILE": settings.profile,
+        "BEEJAN_CLUSTER": str(settings.cluster),
+    }
     done = subprocess.run(
         ["faketime", "-f", clock, *command] if clock else command,
         input=b"".join(line + b"\n" for line in given or []),
         capture_output=True,
         check=False,
-        env={**os.environ, "BEEJAN_HOME": str(home), "BEEJAN_MIN_FREE_BYTES": "0"},
+        env={**os.environ, **where, "BEEJAN_MIN_FREE_BYTES": "0"},
     )
     if done.returncode:
         raise RuntimeError(f"{words[0]} ended with {done.returncode}: {done.stderr.decode()[-500:]}")

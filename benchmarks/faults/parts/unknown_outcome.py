@@ -27,15 +27,16 @@ OTHERS = (
     *("publish.verified", "publish.deleted"),
 )
 SPREAD = {"file.written": 30, "file.synced": 30}
-SWAP_TRIALS = 20
-OTHER_TRIALS = 4
+PROFILES = ("embedded", "cluster")
+SWAP_TRIALS = {"embedded": 20, "cluster": 4}
+OTHER_TRIALS = {"embedded": 4, "cluster": 1}
 CHUNK = 40
 
 
-def trials(seed: int) -> Iterator[Trial]:
+def trials(seed: int, profile: str = "embedded") -> Iterator[Trial]:
     """The swaps first, then the errors that cannot hide an effect of theirs."""
     rng = random.Random(seed)
-    for points, times in ((SWAPS, SWAP_TRIALS), (OTHERS, OTHER_TRIALS)):
+    for points, times in ((SWAPS, SWAP_TRIALS[profile]), (OTHERS, OTHER_TRIALS[profile])):
         for _, point in itertools.product(range(times), points):
             hit = rng.randint(1, SPREAD.get(point, 3 if point in SWAPS else 2))
             yield {"point": point, "hit": hit, "seed": rng.randrange(1 << 30)}
@@ -65,12 +66,12 @@ def run(trial: Trial, folder: Path) -> Outcome:
     return Outcome(findings + verdict.findings, {point: hits}, dict(verdict.facts))
 
 
-def judge(outcomes: Sequence[Outcome]) -> list[str]:
+def judge(outcomes: Sequence[Outcome], profile: str = "embedded") -> list[str]:
     """Every error was met."""
     hits: Counter[str] = Counter()
     for outcome in outcomes:
         hits.update(outcome.hits)
-    wanted = {**dict.fromkeys(SWAPS, SWAP_TRIALS // 2), **dict.fromkeys(OTHERS, 1)}
+    wanted = {**dict.fromkeys(SWAPS, SWAP_TRIALS[profile] // 2), **dict.fromkeys(OTHERS, 1)}
     return [
         f"{point} failed only {hits[point]} times" for point, least in wanted.items() if hits[point] < least
     ]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from actors.dedup.config import DedupConfig
 from actors.dedup.dedup import Decision, Dedup
+from actors.sequencer.sequencer import CONFLICTS
 from actors.worker.local import LocalWorkers
+from catalog.errors import CommitConflict
+from catalog.lake.commit import Lake
 from catalog.tables import EVENTS
 from cluster.checks import ledger_home, redecide_home, verify_home
 from cluster.home import Home
@@ -73,3 +78,22 @@ def test_a_table_maintained_by_hand_is_told_and_goes_on(
     run(settings)
     assert [message for message in caplog.messages if "maintained by hand" in message]
     assert verify_home(stores).ok
+
+
+def test_a_table_that_does_not_hold_still_is_told_and_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked, real = itertools.count(1), Lake.commit
+
+    def overtaken(lake: Lake, *given: Any) -> bool:
+        if next(asked) <= CONFLICTS:
+            raise CommitConflict("another writer moved the table")
+        return real(lake, *given)
+
+    monkeypatch.setattr(Lake, "commit", overtaken)
+    settings = small(tmp_path)
+    append(settings, [line(1)])
+    run(settings)
+
+    assert [message for message in caplog.messages if "another writer moved the table" in message]
+    assert verify_home(open_stores(settings)).ok

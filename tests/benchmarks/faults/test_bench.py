@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from benchmarks.faults import __main__ as command
 from benchmarks.faults import bench
 from benchmarks.faults.bench import Outcome, Trial
 from catalog.errors import BadInput
+from cluster.stack.stack import Stack
 
 
 class Counting:
@@ -89,12 +90,25 @@ def test_a_part_that_is_not_there_is_bad_input() -> None:
         bench.load("nothing")
 
 
-@pytest.mark.parametrize("name", bench.names())
-def test_a_part_says_what_it_attacks_and_plans_the_same_trials_again(name: str) -> None:
+@pytest.mark.parametrize("stack", [None, Stack.create], ids=["embedded", "cluster"])
+def test_a_part_of_another_profile_is_bad_input(
+    stack: Callable[[Path], Stack] | None, tmp_path: Path
+) -> None:
+    part = "power_cut" if stack else "taken_over"
+
+    with pytest.raises(BadInput):
+        bench.campaign(part, 1, tmp_path / "found.json", 1, stack(tmp_path) if stack else None)
+
+
+@pytest.mark.parametrize(
+    ("name", "profile"), [(name, each) for name in bench.names() for each in bench.profiles(bench.load(name))]
+)
+def test_a_part_says_what_it_attacks_and_plans_the_same_trials_again(name: str, profile: str) -> None:
     part = bench.load(name)
-    first = list(islice(part.trials(3), 40))
+    given = () if profile == "embedded" else (profile,)
+    first = list(islice(part.trials(3, *given), 40))
 
     assert part.__doc__
-    assert first == list(islice(part.trials(3), 40))
+    assert first == list(islice(part.trials(3, *given), 40))
     assert [json.loads(json.dumps(trial)) for trial in first] == first
     assert first

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.faults.parts import rivals
+from cluster.stack.stack import Stack
 from tests.benchmarks.faults.conftest import CarryOut
 
 
@@ -22,6 +23,12 @@ def test_a_stale_sequencer_wakes_and_follows(point: str, rows: bool, carry_out: 
 @pytest.mark.parametrize("seed", range(5))
 def test_two_at_full_speed_have_one_effect(seed: int, carry_out: CarryOut) -> None:
     found = carry_out("rivals", {"kind": "speed", "seed": seed})
+
+    assert found.findings == []
+
+
+def test_two_at_full_speed_on_servers_have_one_effect(carry_out: CarryOut, stack: Stack) -> None:
+    found = carry_out("rivals", {"kind": "speed", "seed": 3}, stack)
 
     assert found.findings == []
 

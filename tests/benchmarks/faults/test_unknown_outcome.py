@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cluster.stack.stack import Stack
 from tests.benchmarks.faults.conftest import CarryOut
 
 
@@ -13,3 +14,10 @@ def test_the_product_looks_before_it_repeats(point: str, carry_out: CarryOut) ->
 
     assert found.findings == []
     assert found.hits == {point: 1}
+
+
+def test_the_product_looks_before_it_repeats_on_servers(carry_out: CarryOut, stack: Stack) -> None:
+    found = carry_out("unknown_outcome", {"point": "commit.swapped", "hit": 2, "seed": 5}, stack)
+
+    assert found.findings == []
+    assert found.hits == {"commit.swapped": 1}
