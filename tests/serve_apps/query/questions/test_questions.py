@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 import sqlglot
@@ -13,14 +14,18 @@ from catalog.errors import BadInput
 from catalog.lake import read
 from catalog.lake.commit import Lake
 from catalog.tables import COMPLAINTS, EVENTS
+from cluster.stack.stack import Stack
 from serve_apps.query.cookbook import question, questions
 from serve_apps.query.engine.port import QueryEngine
 from serve_apps.query.views import views
 from tests.serve_apps.query.questions.conftest import Filled
+from tests.serve_apps.query.questions.console import console, typed
 from tests.serve_apps.query.questions.plain import answers
 from tests.serve_apps.query.questions.run import Asked, canonical, expected, run_questions
 
 PERSONAL = ("customer_key", "account_key")
+OF_PERSONS = {"first_and_last_contact", "repeat_complainers", "completeness"}
+"""Questions that name keys of persons, which an analyst finds empty."""
 
 
 @pytest.mark.parametrize("name", questions())
@@ -38,11 +43,24 @@ def test_an_analyst_gets_the_same_where_no_person_is_named(
 ) -> None:
     seen = run_questions(asked_engine, "analyst")
     personal = {name for name, each in questions().items() if any(key in each.sql for key in PERSONAL)}
-    assert personal == {"first_and_last_contact", "repeat_complainers", "completeness"}
+    assert personal == OF_PERSONS
     assert {name: seen[name] for name in seen if name not in personal} == {
         name: asked[name] for name in asked if name not in personal
     }
     assert seen["first_and_last_contact"].rows == seen["repeat_complainers"].rows == []
+
+
+@pytest.mark.parametrize("filled", ["trino"], indirect=True)
+def test_the_console_answers_an_analyst_as_written(filled: Filled, stack: Stack, tmp_path: Path) -> None:
+    seen = typed(stack, tmp_path / "questions.sql")
+    assert {name: seen[name] for name in seen if name not in OF_PERSONS} == {
+        name: rows for name, rows in expected().items() if name not in OF_PERSONS
+    }
+    assert seen["first_and_last_contact"] == seen["repeat_complainers"] == []
+    refused = console(stack, "--execute", "SELECT * FROM lake.structured.events")
+    assert refused.returncode == 1
+    assert "not allowed" in refused.stderr
+    assert console(stack, "--user", "nobody").returncode == 2
 
 
 def _columns(lake: Lake, path: str) -> list[str]:
