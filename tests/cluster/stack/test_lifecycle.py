@@ -84,7 +84,7 @@ def test_the_rules_of_the_roles_are_there_from_the_start(stack: Stack) -> None:
     assert json.loads(stack.rules.read_bytes()) == rules()
     with pytest.raises(TrinoUserError, match="Access Denied"):
         asked(stack, "superset", "SELECT 1")
-    with pytest.raises(TrinoUserError, match="Access Denied|not allowed"):
+    with pytest.raises(TrinoUserError, match=r"Access Denied|not allowed"):
         asked(stack, "compliance", "SELECT * FROM system.runtime.nodes")
 
 
