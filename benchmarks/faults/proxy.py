@@ -64,7 +64,7 @@ class _Carrier:
         """One request of a client's connection, which is then closed."""
         try:
             with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-                request = await _request(reader)
+                request = await _request(reader, writer)
                 writer.write(await self._answer(request))
                 await writer.drain()
         finally:
@@ -109,11 +109,34 @@ class _Carrier:
             writer.close()
 
 
-async def _request(reader: asyncio.StreamReader) -> bytes:
-    """One whole request, which asks the server to close the connection behind its answer."""
+async def _request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """One whole request, which asks the server to close the connection behind its answer. A client that waits
+    to be told to send its body is told."""
     head = await reader.readuntil(_END)
     lines = head.removesuffix(_END).split(b"\r\n")
     fields = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines[1:])}
-    body = await reader.readexactly(int(fields.get(b"content-length", b"0")))
-    kept = [line for line in lines if not line.lower().startswith(b"connection:")]
+    if b"expect" in fields:
+        writer.write(b"HTTP/1.1 100 Continue" + _END)
+        await writer.drain()
+    if fields.get(b"transfer-encoding", b"").lower() == b"chunked":
+        body = await _chunks(reader)
+    else:
+        body = await reader.readexactly(int(fields.get(b"content-length", b"0")))
+    kept = [line for line in lines if not line.lower().startswith((b"connection:", b"expect:"))]
     return b"\r\n".join([*kept, b"connection: close"]) + _END + body
+
+
+async def _chunks(reader: asyncio.StreamReader) -> bytes:
+    """A body in chunks as it came, with what follows the last one."""
+    found = b""
+    while True:
+        line = await reader.readuntil(b"\r\n")
+        found += line
+        size = int(line.partition(b";")[0], 16)
+        if not size:
+            break
+        found += await reader.readexactly(size + 2)
+    while line != b"\r\n":
+        line = await reader.readuntil(b"\r\n")
+        found += line
+    return found

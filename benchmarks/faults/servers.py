@@ -9,7 +9,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,13 +17,11 @@ from pathlib import Path
 import msgspec
 import psycopg
 from psycopg.sql import SQL, Identifier
-from pyiceberg.catalog.sql import SqlCatalog
 
 from benchmarks.faults import process
 from benchmarks.faults.workload import CLUSTER
 from catalog.errors import BadInput
 from catalog.objects.s3 import S3, Place
-from catalog.tables import TABLES
 from cluster import places
 from cluster.places import Places
 from cluster.settings import read
@@ -58,8 +56,9 @@ def ground(stack: Stack, folder: Path, on_trino: bool = False) -> Iterator[Place
             warehouse=f"{stack.views}/{name}/warehouse",
             trino=places.of_stack(stack).trino,
         )
-        if process.carry_out(folder, partial(_require_no_tables, given)):
-            raise BadInput("Trino's catalog is not empty", hint="use a stack of your own")
+        with owner(stack, "catalog") as connection:
+            if connection.execute("SELECT FROM iceberg_tables").fetchall():
+                raise BadInput("Trino's catalog is not empty", hint="use a stack of your own")
     with owner(stack) as connection:
         for role in DATABASES:
             made = SQL("CREATE DATABASE {} OWNER {}")
@@ -72,41 +71,28 @@ def ground(stack: Stack, folder: Path, on_trino: bool = False) -> Iterator[Place
             for role in DATABASES:
                 dropped = SQL("DROP DATABASE {} WITH (FORCE)")
                 connection.execute(dropped.format(Identifier(f"{name}_{role}")))
-        process.carry_out(folder, partial(_remove, given, on_trino))
+        if on_trino:
+            with owner(stack, "catalog") as connection:
+                connection.execute("TRUNCATE iceberg_tables, iceberg_namespace_properties")
+        process.carry_out(folder, partial(_remove, given))
 
 
-def owner(stack: Stack) -> psycopg.Connection:
+def owner(stack: Stack, database: str = "postgres") -> psycopg.Connection:
     """A connection that may do everything to every database."""
     return psycopg.connect(
         host=stack.address,
         port=stack.ports.postgres,
         user="postgres",
         password=stack.passwords["postgres"],
-        dbname="postgres",
+        dbname=database,
         autocommit=True,
     )
 
 
-def _remove(given: Places, on_trino: bool) -> None:
-    _remove_objects(given.objects)
-    if on_trino:
-        _remove_objects(replace(given.objects, url=given.warehouse))
-        with closing(SqlCatalog("lake", uri=given.catalog_url)) as catalog:
-            for name in TABLES:
-                if catalog.table_exists(name):
-                    catalog.drop_table(name)
-            for namespace in catalog.list_namespaces():
-                catalog.drop_namespace(namespace)
-
-
-def _remove_objects(objects: Place) -> None:
-    store = S3(objects)
-    keys = [each.key for each in store.list("")]
-    for begin in range(0, len(keys), AT_ONCE):
-        store.delete(keys[begin : begin + AT_ONCE])
-
-
-def _require_no_tables(given: Places) -> None:
-    with closing(SqlCatalog("lake", uri=given.catalog_url)) as catalog:
-        if catalog.list_namespaces():
-            raise BadInput("tables are there", hint="")
+def _remove(given: Places) -> None:
+    """Remove every object of a trial."""
+    for place in (given.objects, replace(given.objects, url=given.warehouse)):
+        store = S3(place)
+        keys = [each.key for each in store.list("")]
+        for begin in range(0, len(keys), AT_ONCE):
+            store.delete(keys[begin : begin + AT_ONCE])

@@ -192,7 +192,7 @@ class Store:
         except NoSuchTableError:
             _patiently(partial(self._catalog.create_namespace_if_not_exists, spec.name.partition(".")[0]))
             properties = TABLE_PROPERTIES | {SPEC_VERSION: str(spec.version)}
-            with suppress(TableAlreadyExistsError):  # by another process, a moment ago
+            with answering(), suppress(TableAlreadyExistsError):  # by another process, a moment ago
                 self._catalog.create_table(
                     spec.name, _schema(spec), partition_spec=_partitions(spec), properties=properties
                 )
