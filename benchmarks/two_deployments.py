@@ -2,9 +2,9 @@
 
     python -m benchmarks.two_deployments --cluster FILE [--seconds 300] [--rate 40]
 
-Events go to either door, a third of them to both, and to the other one when one refuses. At the end of `seconds`
-the first deployment is told to end (SIGTERM) while events keep coming; then everything is decided and held to
-what the client was told. Both use the plain runtime and the door behind uvicorn.
+Events go to either door, a third of them to both, and to the other one when one refuses. At the end of
+`seconds` the first deployment is told to end (SIGTERM) while events keep coming; then everything is decided
+and held to what the client was told. Both use the plain runtime and the door behind uvicorn.
 """
 
 from __future__ import annotations
