@@ -15,7 +15,7 @@ from rich.table import Column, Table
 
 from catalog import failpoints
 from cluster import settings as settings_module
-from cluster.settings import Settings
+from cluster.settings import Profile, Settings
 
 OK, FINDING, USAGE, NOT_DURABLE, STOPPED = 0, 1, 2, 3, 4
 
@@ -34,15 +34,13 @@ def with_profile(commands: typer.Typer) -> None:
 
 def _under_profile(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
-    def run(*, profile: settings_module.Profile | None, **given: Any) -> Any:
+    def run(*, profile: Profile | None, **given: Any) -> Any:
         if profile is not None:
             settings_module.choose(profile)
         return command(**given)
 
     option = typer.Option("--profile", help="Local files, or servers; else BEEJAN_PROFILE says.")
-    hints = get_type_hints(command, include_extras=True) | {
-        "profile": Annotated[settings_module.Profile | None, option]
-    }
+    hints = get_type_hints(command, include_extras=True) | {"profile": Annotated[Profile | None, option]}
     known = inspect.signature(command).parameters.values()
     made = inspect.Parameter("profile", inspect.Parameter.KEYWORD_ONLY, default=None)
     shown = [each.replace(annotation=hints[each.name]) for each in (*known, made)]

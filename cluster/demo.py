@@ -105,21 +105,15 @@ class Doors:
         """POST as its first post says; the answer's JSON. Tries again while told to come back."""
         headers = self._key(first.source) | {"Content-Type": content_type}
         under = {"contract": first.contract} if first.contract else {}
-        for _ in range(50):
-            answer = self._client.post(
-                f"/v1/{first.channel}/{path}", content=body, headers=headers, params=under
-            )
-            if answer.status_code not in COME_BACK:
-                break
-            time.sleep(float(answer.headers.get("Retry-After", "1")))
+        answer = self._post(f"/v1/{first.channel}/{path}", content=body, headers=headers, params=under)
         if answer.status_code not in (202, 409):  # an id used again for other bytes is part of a day
             raise Unavailable("the door refused", hint=answer.text[:300], status=answer.status_code)
         found: dict[str, Any] = answer.json()
         return found
 
     def ask(self, sql: str) -> dict[str, Any]:
-        """The answer to one query, as an analyst gets it."""
-        answer = self._client.post("/v1/sql", json={"sql": sql}, headers=self._key(""))
+        """The answer to one query, as an analyst gets it. Tries again while told to come back."""
+        answer = self._post("/v1/sql", json={"sql": sql}, headers=self._key(""))
         if answer.status_code != 200:
             raise Unavailable("the query side refused", hint=answer.text[:300], status=answer.status_code)
         found: dict[str, Any] = answer.json()
@@ -127,6 +121,15 @@ class Doors:
 
     def _key(self, source: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._tokens[source]}"}
+
+    def _post(self, path: str, **given: Any) -> httpx.Response:
+        """The answer, once it is not to come back."""
+        for _ in range(50):
+            answer = self._client.post(path, **given)
+            if answer.status_code not in COME_BACK:
+                break
+            time.sleep(float(answer.headers.get("Retry-After", "1")))
+        return answer
 
 
 @contextmanager

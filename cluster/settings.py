@@ -7,8 +7,9 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from catalog.errors import BadInput
 
@@ -16,8 +17,16 @@ _HOME = Path("beejan-home")
 _STACK = Path("beejan-stack")
 _PLACES = "cluster.json"
 _PROFILE = "BEEJAN_PROFILE"
-Profile = Literal["embedded", "cluster"]
-PROFILES: tuple[Profile, ...] = get_args(Profile)
+
+
+class Profile(StrEnum):
+    """Where a deployment keeps what."""
+
+    EMBEDDED = "embedded"
+    CLUSTER = "cluster"
+
+
+PROFILES = tuple(each.value for each in Profile)
 
 
 def _setting(name: str, default: Any, meaning: str) -> Any:

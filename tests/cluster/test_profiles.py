@@ -144,6 +144,22 @@ def test_a_cluster_has_no_local_stores(tmp_path: Path, change: dict[str, str]) -
         places_module.read(tmp_path / "bad")
 
 
+def test_the_option_goes_before_the_environment_and_finds_the_stack_s_own_file(
+    cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BEEJAN_STACK", str(cluster.parent))
+    monkeypatch.delenv("BEEJAN_CLUSTER", raising=False)
+    home = tmp_path / "home"
+    assert beejan(home, "append", "-", "--profile", "cluster", lines=[line(1)]).returncode == 0
+    assert answer(home, "verify", "--profile", "cluster")["pending"] == 1
+    assert answer(home, "verify", "--profile", "embedded")["pending"] == 0
+    monkeypatch.setenv("BEEJAN_PROFILE", "cluster")
+    assert answer(home, "verify")["pending"] == 1
+    assert beejan(home, "verify", "--profile", "both").returncode == 2
+    other = read({"BEEJAN_STACK": "/servers", "BEEJAN_CLUSTER": "/elsewhere.json"})
+    assert other.cluster == Path("/elsewhere.json")
+
+
 def test_a_profile_there_is_not_is_refused() -> None:
     with pytest.raises(BadInput, match="no such profile"):
         read({"BEEJAN_PROFILE": "both"})
