@@ -13,7 +13,7 @@ from actors.dedup.config import DedupConfig
 from actors.dedup.dedup import Decision, Dedup
 from actors.sequencer.sequencer import CONFLICTS
 from actors.worker.local import LocalWorkers
-from catalog.errors import CommitConflict
+from catalog.errors import CommitConflict, Stopped
 from catalog.lake.commit import Lake
 from catalog.tables import EVENTS
 from cluster.checks import ledger_home, redecide_home, verify_home
@@ -97,3 +97,18 @@ def test_a_table_that_does_not_hold_still_is_told_and_waited_for(
 
     assert [message for message in caplog.messages if "another writer moved the table" in message]
     assert verify_home(open_stores(settings)).ok
+
+
+def test_a_file_that_stays_missing_is_a_matter_for_a_person(tmp_path: Path) -> None:
+    settings = small(tmp_path)
+    append(settings, [line(1)])
+    run(settings)
+    snapshot = open_stores(settings).lake().store.load(EVENTS.name).current_snapshot()
+    assert snapshot is not None
+    gone = Path(snapshot.manifest_list.removeprefix("file://"))
+    gone.unlink()
+
+    append(settings, [line(2)])
+    with pytest.raises(Stopped, match="a file that is named is gone") as told:
+        run(settings)
+    assert gone.name in str(told.value)
