@@ -113,7 +113,8 @@ MUTANTS = (
         (
             Edit(
                 STORE,
-                "from catalog.lake.fileio import SyncedFileIO\n",
+                "from catalog.lake.fileio import SyncedFileIO, answering\n",
+                "from catalog.lake.fileio import answering\n"
                 "from pyiceberg.io.pyarrow import PyArrowFileIO as SyncedFileIO\n",
             ),
         ),
@@ -294,9 +295,9 @@ MUTANTS = (
         (
             Edit(
                 UPKEEP,
-                "    listed = set(_listed(folder))\n",
-                '    old_s = __import__("time").time() - grace_us / 1e6\n'
-                "    listed = {path for path in _listed(folder) if Path(path).stat().st_mtime <= old_s}\n",
+                "    listed = set(folder.listed())\n",
+                '    old_s, stat = __import__("time").time() - grace_us / 1e6, __import__("os").stat\n'
+                "    listed = {path for path in folder.listed() if stat(path).st_mtime <= old_s}\n",
             ),
             Edit(
                 UPKEEP,
@@ -306,7 +307,7 @@ MUTANTS = (
         ),
         (
             "tests/catalog/lake/test_upkeep.py::TestOrphans"
-            "::test_a_sleeper_never_wakes_to_missing_files[orphans.deleted-<lambda>-asleep0]",
+            "::test_a_sleeper_never_wakes_to_missing_files[files-orphans.deleted-<lambda>-asleep0]",
         ),
     ),
     Mutant(
@@ -419,7 +420,11 @@ MUTANTS = (
         "a masked column through an alias",
         "an analyst's views have the keys of persons, and the answer blanks columns of their names",
         (
-            Edit("serve_apps/query/views.py", "    if column.name not in MASKED:\n", "    if True:\n"),
+            Edit(
+                "serve_apps/query/engine/base.py",
+                "    if column.name not in grant.masked:\n",
+                "    if True:\n",
+            ),
             Edit(
                 "serve_apps/query/engine/child.py",
                 "    sink = pa.BufferOutputStream()\n",

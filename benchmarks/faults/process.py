@@ -229,7 +229,7 @@ def run_by_hand(
     folder.mkdir(exist_ok=True)
     if not is_leased:
         unleased: Any = wiring
-        unleased.Lease = _NoLease
+        unleased._lease = _NoLease
     workers = LocalWorkers(worker or worker_config(settings), folder / "deciding")
     memory = Dedup(replace(dedup_config(settings), state_dir=folder), similarities)
     run_sequencer(settings, workers, memory, True, lambda: False, lambda: False)
@@ -238,11 +238,14 @@ def run_by_hand(
 class _NoLease:
     """Everybody may: what the lease spares is done all the same."""
 
-    def __init__(self, path: Path) -> None:
-        del path
+    def __init__(self, *_: object) -> None:
+        pass
 
     def acquire(self, *_: object) -> bool:
         return True
+
+    def is_lost(self) -> bool:
+        return False
 
     def release(self) -> None:
         pass

@@ -115,7 +115,9 @@ def _unpack(tarball: Path, target: Path) -> None:
     new = target.with_suffix(".new")
     shutil.rmtree(new, ignore_errors=True)
     with tarfile.open(tarball, "r|gz") as archive:
-        archive.extractall(new, filter="data")
+        # What is in it is pinned by its digest; the first Pythons of 3.11 know no filters.
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(new)
     for plugin in (new / NAME / "plugin").iterdir():
         if plugin.name not in PLUGINS:
             shutil.rmtree(plugin)

@@ -19,7 +19,8 @@ NAMES = """
     property-only commit; dedup that sees entries >= n; checkpoint before commit;
     an actor that only reruns its constructor; blind retry after an unknown error;
     reload through the same connection; eviction while deciding; orphan sweep by age;
-    segment name used again; create-then-lock; amendment after one death; verify that trusts the ledger;
+    segment name used again; create-then-lock; no tombstone; trust for ever; taken is ours;
+    amendment after one death; verify that trusts the ledger;
     published segment that comes back; curated table built from later commits;
     joined clusters that stay apart; a table that is no served view; a table function let through;
     a masked column through an alias; inflated bytes not counted; events of a batch not counted;
