@@ -109,13 +109,12 @@ MUTANTS = (
     ),
     Mutant(
         "stock file I/O in the lake",
-        "tables are written by the library's own file I/O, and the guard at loading takes it for ours",
+        "tables are written by the library's own file I/O",
         (
             Edit(
-                STORE,
-                "from catalog.lake.fileio import SyncedFileIO, answering\n",
-                "from catalog.lake.fileio import answering\n"
-                "from pyiceberg.io.pyarrow import PyArrowFileIO as SyncedFileIO\n",
+                "catalog/lake/fileio.py",
+                '        if scheme != "file":\n            return SentFile(',
+                "        if True:\n            return PyArrowFile(",
             ),
         ),
         (DURABLE_BEFORE_SWAP, LAKE_CUT),
@@ -152,7 +151,7 @@ MUTANTS = (
             Edit(STORE, 'COMMIT_NUM_RETRIES] = "0"\n', 'COMMIT_NUM_RETRIES] = "4"\n'),
         ),
         (
-            f"{FASTER_WINS}[commit.staged-rows]",
+            f"{FASTER_WINS}[files-commit.staged-rows]",
             "tests/catalog/lake/test_store.py::test_the_self_test_passes_and_leaves_nothing",
         ),
     ),
@@ -172,7 +171,7 @@ MUTANTS = (
             ),
         ),
         (
-            f"{FASTER_WINS}[commit.staged-empty]",
+            f"{FASTER_WINS}[files-commit.staged-empty]",
             "tests/catalog/lake/test_commit.py::test_properties_alone_are_not_guarded_and_are_refused",
         ),
     ),

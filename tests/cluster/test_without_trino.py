@@ -22,12 +22,13 @@ from tests.places import on_servers
 
 
 async def asked(settings: Settings, token: str) -> Answered:
-    door = Door(lambda: query_side.build(settings))
+    deps = query_side.build(settings)
+    door = Door(lambda: deps)
     try:
         headers = [("authorization", f"Bearer {token}"), ("content-type", "application/json")]
         return await door.answer(Asked("POST", "/v1/sql", headers, b'{"sql": "SELECT * FROM events"}'))
     finally:
-        await door.close()
+        deps.engine.close()
 
 
 def test_events_go_on_and_a_question_is_refused(stack: Stack, tmp_path: Path) -> None:

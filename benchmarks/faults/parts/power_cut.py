@@ -17,13 +17,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from pyiceberg.io.pyarrow import PyArrowFileIO
+from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 
 from benchmarks.faults import check, process, workload
 from benchmarks.faults.bench import Outcome, Trial
 from benchmarks.faults.powercut import PowerCut
 from catalog import failpoints
 from catalog.lake import store
+from catalog.lake.fileio import SyncedFileIO
 from catalog.log import files, live, local
 from cluster import plain
 from cluster.settings import Settings
@@ -161,8 +162,13 @@ def no_folder_sync() -> None:
         broken.sync_folder = lambda _folder: None
 
 
+class StockFileIO(SyncedFileIO):
+    """Writes as the library does."""
+
+    def new_output(self, location: str) -> PyArrowFile:
+        return PyArrowFileIO.new_output(self, location)
+
+
 def stock_files() -> None:
     """Tables are written by the library's own file I/O, which syncs nothing."""
-    store.FILE_IO = f"{PyArrowFileIO.__module__}.{PyArrowFileIO.__qualname__}"
-    broken: Any = store
-    broken.SyncedFileIO = PyArrowFileIO
+    store.FILE_IO = f"{StockFileIO.__module__}.{StockFileIO.__qualname__}"
