@@ -11,11 +11,13 @@ import pytest
 
 from actors.dedup.config import DedupConfig
 from actors.dedup.dedup import Decision, Dedup
+from actors.sequencer.loop import LOOKS
 from actors.sequencer.sequencer import CONFLICTS
 from actors.worker.local import LocalWorkers
 from catalog.errors import CommitConflict, Stopped
 from catalog.lake.commit import Lake
 from catalog.tables import EVENTS
+from cluster import plain
 from cluster.checks import ledger_home, redecide_home, verify_home
 from cluster.home import Home
 from cluster.wiring import dedup_config, open_stores, run_sequencer, worker_config
@@ -109,6 +111,7 @@ def test_a_file_that_stays_missing_is_a_matter_for_a_person(tmp_path: Path) -> N
     gone.unlink()
 
     append(settings, [line(2)])
+    turns = itertools.count()
     with pytest.raises(Stopped, match="a file that is named is gone") as told:
-        run(settings)
+        plain.run(settings, True, lambda: next(turns) > 2 * LOOKS, lambda: False)
     assert gone.name in str(told.value)
