@@ -31,7 +31,7 @@ class Daemon(NamedTuple):
             is_over = facts[_STATE] in "ZX" and len(list((folder / "task").iterdir())) < 2
         except (FileNotFoundError, ProcessLookupError):
             return False
-        if int(facts[_START]) != self.started or self.boot != _boot():
+        if int(facts[_START]) != self.started or self.boot != boot():
             return False
         if is_over:
             with suppress(ChildProcessError):  # a child of ours, or its new parent's to bury
@@ -66,7 +66,7 @@ def start(note: Path, log: Path, command: tuple[str, ...], environment: Mapping[
         ],
         setsid=True,
     )
-    return Daemon(pid, int(_stat(Path(f"/proc/{pid}/stat").read_text())[_START]), _boot())
+    return Daemon(pid, int(_stat(Path(f"/proc/{pid}/stat").read_text())[_START]), boot())
 
 
 def noted(note: Path) -> Daemon | None:
@@ -96,7 +96,8 @@ def _stat(line: str) -> list[str]:
     return line.rpartition(")")[2].split()
 
 
-def _boot() -> str:
+def boot() -> str:
+    """What names this start of the machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 

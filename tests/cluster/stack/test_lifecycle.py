@@ -13,7 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -165,6 +165,47 @@ def test_a_killed_server_comes_up_again_with_what_it_kept(stack: Stack, name: st
     assert {each for each in NAMES if after[each] != before[each]} == {name}
     assert bytes(obstore.get(seaweed.store(stack, stack.keys.pipeline), key).bytes()) == name.encode()
     assert [f"kept_{name}"] in asked(stack, "pipeline", "SHOW SCHEMAS FROM lake")
+
+
+def test_the_store_syncs_before_it_answers(stack: Stack, tmp_path: Path) -> None:
+    bucket, calls = seaweed.store(stack, stack.keys.pipeline), tmp_path / "calls"
+    with traced(pids(stack)["seaweed"], calls):
+        for number in range(20):
+            obstore.put(bucket, f"synced/{number}", b"kept", mode="create")
+    lines = calls.read_text().splitlines()
+    for file in (".dat", "names.db"):  # what was sent, and by what name
+        assert len([line for line in lines if f"{file}>" in line]) >= 20, file
+
+
+@contextmanager
+def traced(pid: int, calls: Path) -> Iterator[None]:
+    """Every sync of a process, by the name of its file."""
+    command = ["strace", "-f", "-y", "-e", "trace=fsync,fdatasync", "-o", calls, "-p", str(pid)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert "attached" in process.stderr.readline()
+            yield
+        finally:
+            process.kill()  # asked nicely it waits now and then for a thread that is gone
+
+
+def test_after_a_power_cut_the_store_has_what_its_index_forgot(stack: Stack) -> None:
+    """Volumes and names are synced, their indexes are not: the end of them is cut, and the machine's start
+    another one."""
+    bucket = seaweed.store(stack, stack.keys.pipeline)
+    keys = [f"cut/{number}" for number in range(60)]
+    for key in keys:
+        obstore.put(bucket, key, key.encode())
+    kill(stack, "seaweed")
+    indexes = [each for each in Path(stack.folder, "seaweed").glob("*.idx") if each.stat().st_size]
+    for index in indexes:
+        os.truncate(index, max(0, index.stat().st_size - 3 * 17))  # bytes of an entry
+    assert len(indexes) > 1
+    Path(stack.folder, "seaweed", "booted").write_text("before the power cut")
+    assert up(stack) == ["seaweed"]
+    bucket = seaweed.store(stack, stack.keys.pipeline)
+    assert [bytes(obstore.get(bucket, key).bytes()) for key in keys] == [key.encode() for key in keys]
 
 
 def test_down_leaves_no_process_and_up_brings_everything_back(stack: Stack) -> None:
