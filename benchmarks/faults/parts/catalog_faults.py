@@ -192,7 +192,7 @@ class Database:
 
     def __enter__(self) -> Self:
         self.start()
-        postgres.make_databases(self._stack)
+        postgres.make_databases(self._stack, {name: self._stack.passwords[name] for name in DATABASES})
         return self
 
     def __exit__(self, *_: object) -> None:
