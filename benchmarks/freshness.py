@@ -20,8 +20,9 @@ from typing import Any, NamedTuple, Protocol
 
 from catalog.contracts.registry import CHANNELS
 from cluster import demo, up
-from cluster.demo import JSON, NDJSON, PLAIN, Post
+from cluster.demo import PLAIN, Post
 from cluster.settings import PROFILES, choose, read
+from serve_apps.ingest.framing import JSON, NDJSON
 
 MEAN_PER_S = 40_000 / 86_400
 SOURCE = "freshness"

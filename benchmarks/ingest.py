@@ -106,8 +106,9 @@ def main() -> None:
             listening = socket.create_server(("127.0.0.1", 0), backlog=256)
             server = multiprocessing.get_context("fork").Process(target=serve, args=(listening, home))
             server.start()
-            for kind, *work in (("single", one, 32, 1), ("batch", many, 4, BATCH)):
-                measured = measure(f"{name} {kind}", listening.getsockname()[1], server.pid or 0, *work)
+            for kind, bodies, connections, each in (("single", one, 32, 1), ("batch", many, 4, BATCH)):
+                port, pid = listening.getsockname()[1], server.pid or 0
+                measured = measure(f"{name} {kind}", port, pid, bodies, connections, each)
                 rates[f"{name} {kind}"] = asyncio.run(measured)
             server.terminate()
             server.join()

