@@ -95,6 +95,6 @@ class Publisher:
         if self._raw.read(segment.name) != list(frames):
             raise CorruptFrame(
                 "raw files differ from the segment they were written from",
-                hint="the segment stays in the log; check the disk, then run again",
+                hint="the segment stays in the log; check the disk or object store, then run again",
                 segment=segment.name,
             )

@@ -52,7 +52,7 @@ class Planner:
                 self._unsealed.add(name)
                 self._stopped[name] = CorruptFrame(
                     "a segment cannot be read or sealed",
-                    hint="check the disk, then run again",
+                    hint="check the disk or object store, then run again",
                     segment=name,
                     cause=str(error.strerror),
                 )

@@ -63,7 +63,7 @@ def rebuild(lake: Lake, table: str, days: Iterable[tuple[date, pa.Table]], seq: 
             transaction.append(schema.empty_table(), snapshot_properties={TURN: "rebuild"})
     except OSError as error:
         raise NotDurable(
-            "a derived table could not be written", hint="check the disk", table=table
+            "a derived table could not be written", hint="check the disk or object store", table=table
         ) from error
     transaction.set_properties({SOURCE_SEQ: str(seq)})
     # 4. The swap.

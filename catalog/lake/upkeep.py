@@ -89,7 +89,9 @@ def compact(
         # 3. Manifests.
         overwrite.commit()
     except OSError as error:
-        raise NotDurable("files could not be merged", hint="check the disk", table=table) from error
+        raise NotDurable(
+            "files could not be merged", hint="check the disk or object store", table=table
+        ) from error
     # 4. The swap. The files before stay for the snapshots before.
     swap(transaction, staged="compact.staged", swapped="compact.swapped")
     return Compacted(day, sum(map(len, groups)), files_after, row_count)
@@ -134,7 +136,9 @@ def sweep_orphans(lake: Lake, table: str, now_us: int, grace_us: int = GRACE_US)
     try:
         transaction.append(TABLES[table].arrow_schema.empty_table(), snapshot_properties=marks)
     except OSError as error:
-        raise NotDurable("files could not be written", hint="check the disk", table=table) from error
+        raise NotDurable(
+            "files could not be written", hint="check the disk or object store", table=table
+        ) from error
     swap(transaction, swapped="orphans.moved")
     # 3. What the new head and every retained snapshot do not name.
     unreferenced = listed - _referenced(lake.store.load(table), folder)
