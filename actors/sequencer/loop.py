@@ -82,9 +82,7 @@ def _gone(words: str) -> Stopped:
 
 def _tell(trouble: Exception, told: str) -> str:
     """Say what is waited for, once per kind of trouble."""
-    words = (
-        str(trouble) if isinstance(trouble, BeejanError) else f"a disk or the object store fails: {trouble}"
-    )
+    words = str(trouble) if isinstance(trouble, BeejanError) else f"a disk or object store fails: {trouble}"
     if words != told:
         log.warning("waiting, nothing is lost: %s", words)
     return words
