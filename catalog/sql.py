@@ -1,4 +1,4 @@
-"""Opening a SQL database so that its answers hold: durable commits, no answer from a connection in doubt.
+"""Opening a SQL database so that its answers hold: durable commits, no connection kept between two uses.
 
 A process stopped in the middle of a transaction keeps its locks: SQLite's are freed with the process, so
 whoever takes over ends it; PostgreSQL ends the transaction itself, after the bounds set here.
@@ -6,7 +6,6 @@ whoever takes over ends it; PostgreSQL ends the transaction itself, after the bo
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,8 +33,6 @@ _SOCKET = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }
-KEPT = 2
-"""Idle connections of an engine to PostgreSQL; under load there are more for a while."""
 _ONE_AT_A_TIME = 0x6265656A616E
 """PostgreSQL's advisory lock of `exclusive`; any number of our own."""
 
@@ -43,28 +40,21 @@ _ONE_AT_A_TIME = 0x6265656A616E
 def engine(url: str) -> Engine:
     """An engine at the SQLAlchemy URL of a SQLite or PostgreSQL database. Connects to nothing yet.
 
-    To SQLite each use connects anew: after a commit that failed a connection may still read its own rows.
-    To PostgreSQL a few are kept, since each costs both sides milliseconds, and asked before they are used
-    again. Raises BadInput for what is no such URL.
+    Never pooled: a connection whose commit failed may still read its own uncommitted rows. Raises BadInput
+    for what is no such URL.
     """
     is_postgresql = url.startswith("postgresql+psycopg://")
     if not is_postgresql and not url.startswith("sqlite:"):
         raise BadInput("not the URL of a database", hint="sqlite:///… or postgresql+psycopg://…")
-    given: dict[str, Any]
     if is_postgresql:
         bounds = " ".join(f"-c {name}={ms}" for name, ms in SESSION_MS.items())
         # What was answered must survive a power cut, whatever the server's own default is.
-        options = {"options": f"{bounds} -c synchronous_commit=on"}
-        given = {"connect_args": _SOCKET | options, "pool_size": KEPT, "pool_pre_ping": True}
-    else:
-        given = {"poolclass": NullPool}
+        given = _SOCKET | {"options": f"{bounds} -c synchronous_commit=on"}
     try:
-        opened = create_engine(url, **given)
+        opened = create_engine(url, poolclass=NullPool, connect_args=given if is_postgresql else {})
     except (ArgumentError, ValueError):
         raise BadInput("the URL of a database cannot be read", hint="check its parts") from None
-    if is_postgresql:
-        weakref.finalize(opened, opened.pool.dispose)  # who drops an engine need not close what it kept
-    else:
+    if not is_postgresql:
         event.listen(opened, "connect", _configure)
     return opened
 
