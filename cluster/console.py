@@ -15,6 +15,7 @@ from rich.table import Column, Table
 
 from catalog import failpoints
 from cluster import settings as settings_module
+from cluster import up
 from cluster.settings import Profile, Settings
 
 OK, FINDING, USAGE, NOT_DURABLE, STOPPED = 0, 1, 2, 3, 4
@@ -50,8 +51,13 @@ def _under_profile(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def configured() -> Settings:
-    """The settings, with this process's failpoint armed."""
+    """The settings, with this process's failpoint armed. Who was not told a profile follows what is up at the
+    home: what is asked of a running product is never done to another store.
+    """
     settings = settings_module.read()
+    if not settings_module.is_chosen() and (found := up.running(settings)):
+        settings_module.choose(found.profile, found.cluster)
+        settings = settings_module.read()
     failpoints.arm(settings.failpoint)
     return settings
 

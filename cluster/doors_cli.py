@@ -296,8 +296,9 @@ def _held_up(settings: Settings, console: Console, stay: bool) -> Iterator[None]
             console.print(f"still up at {at}: `beejan keys create`, `beejan query SQL`, `beejan down`")
         else:
             background.stop(settings)
-            where = settings.home if settings.profile == "embedded" else "the servers"
-            console.print(f"stopped; its data stays in {where}: `beejan query SQL`")
+            is_local = settings.profile == "embedded"
+            where, told = (settings.home, "") if is_local else ("the servers", "--profile cluster ")
+            console.print(f"stopped; its data stays in {where}: `beejan query {told}SQL`")
 
 
 def _play(settings: Settings, console: Console, sent: list[Any], records: list[Any], report: Path) -> None:

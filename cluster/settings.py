@@ -16,7 +16,7 @@ from catalog.errors import BadInput
 _HOME = Path("beejan-home")
 _STACK = Path("beejan-stack")
 _PLACES = "cluster.json"
-_PROFILE = "BEEJAN_PROFILE"
+_PROFILE, _CLUSTER = "BEEJAN_PROFILE", "BEEJAN_CLUSTER"
 
 
 class Profile(StrEnum):
@@ -45,7 +45,7 @@ class Settings:
     )
     profile: str = _setting(_PROFILE, PROFILES[0], "`embedded`: local files; `cluster`: servers")
     cluster: Path = _setting(
-        "BEEJAN_CLUSTER",
+        _CLUSTER,
         _STACK / _PLACES,
         "under `cluster`: file of addresses and secrets, mode 0600; the stack's unless set",
     )
@@ -104,6 +104,13 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
     return Settings(**given)
 
 
-def choose(profile: str) -> None:
-    """Set the profile of this process and of those it starts from now on."""
+def is_chosen() -> bool:
+    """Whether this process was told its profile."""
+    return bool(os.environ.get(_PROFILE))
+
+
+def choose(profile: str, cluster: str = "") -> None:
+    """Set the profile of this process and of those it starts from now on, and the file that names servers."""
     os.environ[_PROFILE] = profile
+    if cluster:
+        os.environ[_CLUSTER] = cluster

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -27,10 +28,12 @@ LOCK_S = 1.0
 
 
 class Running(NamedTuple):
-    """The process that holds a home up, and where its doors are."""
+    """The process that holds a home up, where its doors are, and under which profile and on which servers."""
 
     pid: int
     address: str
+    profile: str
+    cluster: str
 
 
 def address(settings: Settings) -> str:
@@ -55,8 +58,8 @@ def running(settings: Settings) -> Running | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        number, _, at = os.pread(descriptor, 512, 0).decode().partition(" ")
-        return Running(int(number), at) if number.isdigit() else None
+        said = os.pread(descriptor, 8_192, 0)
+        return Running(*json.loads(said)) if said else None
     finally:
         os.close(descriptor)
     return None
@@ -73,7 +76,8 @@ def held(settings: Settings) -> Iterator[None]:
             raise BadInput("this home is up already", hint="`beejan down` stops it")
         os.ftruncate(descriptor, 0)
         require_free(settings)
-        os.pwrite(descriptor, f"{os.getpid()} {address(settings)}".encode(), 0)
+        about = Running(os.getpid(), address(settings), settings.profile, str(settings.cluster.absolute()))
+        os.pwrite(descriptor, json.dumps(about).encode(), 0)
         yield
     finally:
         os.close(descriptor)

@@ -33,7 +33,9 @@ def up(as_json: AsJson = False) -> None:
     else:
         said = f"{', '.join(started)} started in {took_s} s" if started else "up already"
         Console().print(f"{said}; addresses and passwords are in {folder}/stack.json", soft_wrap=True)
-        Console().print("`--profile cluster` runs on them; elsewhere than here:", soft_wrap=True)
+        Console().print(
+            "commands run on them with `--profile cluster`, or once this is said:", soft_wrap=True
+        )
         Console().print(f"export BEEJAN_PROFILE=cluster\nexport BEEJAN_CLUSTER={places}", soft_wrap=True)
 
 
@@ -52,11 +54,11 @@ def start(settings: Settings) -> list[str]:
 
 @stack_app.command()
 def status(as_json: AsJson = False) -> None:
-    """Each server, where it listens and the most memory it held; exit code 1 when one does not run."""
+    """Each server, where it listens and the most memory it held; exit code 1 when one does not answer."""
     from cluster.stack import lifecycle
 
     found = lifecycle.status(configured())
-    is_up = all(each.pid for each in found)
+    is_up = all(each.answers for each in found)
     if as_json:
         show({"up": is_up, "servers": [each._asdict() for each in found]}, as_json)
     else:
@@ -64,13 +66,14 @@ def status(as_json: AsJson = False) -> None:
             [
                 each.name,
                 str(each.pid) if each.pid else "down",
+                "yes" if each.answers else "no",
                 str(each.port),
                 f"{each.peak_bytes >> 20} MiB",
                 each.log,
             ]
             for each in found
         ]
-        table(["server", "process", "port", "peak memory", "log"], rows)
+        table(["server", "process", "answers", "port", "peak memory", "log"], rows)
     if not is_up:
         raise typer.Exit(FINDING)
 
@@ -89,16 +92,21 @@ def down(as_json: AsJson = False) -> None:
 
 @stack_app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def sql(
-    context: typer.Context, user: Annotated[str, typer.Option(help="One of Trino's users.")] = "analyst"
+    context: typer.Context,
+    user: Annotated[str, typer.Option(help="One of Trino's users.")] = "analyst",
+    question: Annotated[str, typer.Option(help="Ask one of `beejan questions`.")] = "",
 ) -> None:
     """Trino's own console over the served views; it takes its own options too (`--file`, `--execute`)."""
     from cluster.stack import console, distribution
     from cluster.stack.stack import Stack
+    from serve_apps.query import cookbook
+
+    asked = ["--execute", cookbook.question(question).sql] if question else []
 
     settings = configured()
     stack = Stack.open(settings.stack.absolute())
     jar = distribution.console(settings.cache.expanduser())
-    words = [*console.command(stack, jar, user), *context.args]
+    words = [*console.command(stack, jar, user), *asked, *context.args]
     os.execve(words[0], words, os.environ | {console.PASSWORD: stack.users[user]})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from pathlib import Path
 from signal import SIGINT, SIGTERM
 from typing import NamedTuple
 
+import httpx
+import psycopg
+
 from catalog.clock import Clock
 from catalog.errors import Unavailable
 from catalog.lake.shared import make_catalog
@@ -19,7 +23,7 @@ from cluster.settings import Settings
 from cluster.stack import daemon, distribution, postgres, seaweed, trino
 from cluster.stack.daemon import Daemon
 from cluster.stack.server import Server
-from cluster.stack.stack import DATABASES, FILE, Stack
+from cluster.stack.stack import ADDRESS, DATABASES, FILE, Stack
 from cluster.stack.superset import assets
 from cluster.stack.superset import installed as environment
 from cluster.stack.superset import server as superset
@@ -27,6 +31,7 @@ from cluster.stack.superset.api import entered
 from cluster.stack.superset.server import Superset
 
 LOOK_S = 0.1
+LISTEN_S = 3
 STOP_S = 60.0
 STOPS = {"superset": SIGTERM, "trino": SIGTERM, "seaweed": SIGTERM, "postgres": SIGINT}
 """What each is told, in this order: whoever uses another goes first. To PostgreSQL it means that open
@@ -34,10 +39,12 @@ transactions end and the files are left clean."""
 
 
 class Standing(NamedTuple):
-    """What a server is doing: `pid` is 0 when it does not run, `peak_bytes` the most memory it ever held."""
+    """What a server is doing: `pid` is 0 when it does not run, `peak_bytes` the most memory it ever held.
+    One that `answers` says something within LISTEN_S, be it a refusal."""
 
     name: str
     pid: int
+    answers: bool
     port: int
     peak_bytes: int
     log: str
@@ -117,8 +124,29 @@ def status(settings: Settings) -> list[Standing]:
             continue  # not everybody wants it
         pid, peak = (process.pid, process.peak_bytes()) if process else (0, 0)
         port = _port(stack, name)
-        found.append(Standing(name, pid, port, peak, str(_log(stack, name))))
+        answers = pid > 0 and _answers(stack, name, port)
+        found.append(Standing(name, pid, answers, port, peak, str(_log(stack, name))))
     return found
+
+
+def _answers(stack: Stack, name: str, port: int) -> bool:
+    scheme = "https" if name == "trino" else "http"
+    try:
+        if name == "postgres":
+            postgres.connect(stack).close()
+        else:
+            httpx.get(
+                f"{scheme}://{ADDRESS}:{port}/", verify=_proof(stack), timeout=LISTEN_S, trust_env=False
+            )
+    except (psycopg.Error, httpx.HTTPError):
+        return False
+    return True
+
+
+def _proof(stack: Stack) -> ssl.SSLContext:
+    """Whom to believe: our own certificate, where there is one already."""
+    exists = stack.certificate.exists()
+    return ssl.create_default_context(cafile=str(stack.certificate) if exists else None)
 
 
 def _port(stack: Stack, name: str) -> int:

@@ -87,7 +87,7 @@ def prepare(stack: Stack) -> None:
 
 def make_databases(stack: Stack, passwords: Mapping[str, str]) -> None:
     """The role and the database of each name, closed to every other role; nothing when they are there."""
-    with _connect(stack) as owner:
+    with connect(stack) as owner:
         for name, word in passwords.items():
             role, password = Identifier(name), Literal(word)
             if not owner.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchall():
@@ -98,11 +98,12 @@ def make_databases(stack: Stack, passwords: Mapping[str, str]) -> None:
 
 
 def _answer(stack: Stack) -> None:
-    with _connect(stack) as owner:
+    with connect(stack) as owner:
         owner.execute("SELECT 1")
 
 
-def _connect(stack: Stack) -> psycopg.Connection:
+def connect(stack: Stack) -> psycopg.Connection:
+    """A connection as the server's owner."""
     return psycopg.connect(
         host=ADDRESS,
         port=stack.ports.postgres,

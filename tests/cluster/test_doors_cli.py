@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from catalog.errors import BadInput, Unavailable
-from cluster import up
+from cluster import console, up
 from cluster.settings import Settings
 from tests.cluster.test_cli import answer, beejan
 from tests.homes import append, line, run, small
@@ -89,7 +89,8 @@ def test_a_port_in_use_is_2_and_nothing_starts(tmp_path: Path, taken: int, words
 def test_a_home_is_held_once_and_says_by_whom(settings: Settings) -> None:
     assert up.running(settings) is None
     with up.held(settings):
-        assert up.running(settings) == (os.getpid(), up.address(settings))
+        at = (os.getpid(), up.address(settings), "embedded", str(settings.cluster.absolute()))
+        assert up.running(settings) == at
         with pytest.raises(BadInput, match="up already"), up.held(settings):
             pass
         with pytest.raises(BadInput, match=re.escape(up.address(settings))):
@@ -97,6 +98,20 @@ def test_a_home_is_held_once_and_says_by_whom(settings: Settings) -> None:
         done = beejan(settings.home, "demo", "--events", "5", BEEJAN_PORT="1")
         assert (done.returncode, up.address(settings) in done.stderr) == (2, True)  # and nobody was stopped
     assert up.running(settings) is None
+
+
+def test_who_is_told_no_profile_follows_what_is_up(settings: Settings, monkeypatch: Any) -> None:
+    monkeypatch.setenv("BEEJAN_HOME", str(settings.home))
+    for name in ("BEEJAN_PROFILE", "BEEJAN_CLUSTER"):
+        monkeypatch.setenv(name, "")  # so that what is chosen here is forgotten afterwards
+    named = settings.home / "servers.json"
+    with up.held(replace(settings, profile="cluster", cluster=named)):
+        found = console.configured()
+        assert (found.profile, found.cluster) == ("cluster", named)
+        monkeypatch.setenv("BEEJAN_PROFILE", "embedded")
+        assert console.configured().profile == "embedded"
+    monkeypatch.setenv("BEEJAN_PROFILE", "")
+    assert console.configured().profile == "embedded"
 
 
 def test_down_ends_who_holds_the_home(settings: Settings) -> None:

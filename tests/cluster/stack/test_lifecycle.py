@@ -154,6 +154,20 @@ def test_up_again_does_nothing(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_server_that_hangs_is_told(stack: Stack, name: str) -> None:
+    hanging = daemon.noted(Path(stack.folder, "run", f"{name}.pid"))
+    assert hanging is not None
+    # Of PostgreSQL the first process takes connections in.
+    hanging.send(signal.SIGSTOP)
+    try:
+        standing = {each.name: each.answers for each in lifecycle.status(settings_of(stack.folder))}
+    finally:
+        hanging.send(signal.SIGCONT)
+    assert standing == {each: each != name for each in NAMES}
+    assert all(each.answers for each in lifecycle.status(settings_of(stack.folder)))
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_killed_server_comes_up_again_with_what_it_kept(stack: Stack, name: str) -> None:
     key = f"kept/{name}"
     obstore.put(seaweed.store(stack, stack.keys.pipeline), key, name.encode())

@@ -61,6 +61,8 @@ def test_the_console_answers_an_analyst_as_written(filled: Filled, stack: Stack,
     assert refused.returncode == 1
     assert "not allowed" in refused.stderr
     assert console(stack, "--user", "nobody").returncode == 2
+    one = console(stack, "--question", "complaints_by_day", "--output-format", "JSON")
+    assert len(one.stdout.splitlines()) == len(expected()["complaints_by_day"])
 
 
 def _columns(lake: Lake, path: str) -> list[str]:
