@@ -104,8 +104,7 @@ class Curator:
         """The rows of each of these local dates, in order: of events under it and the event dates beside it,
         which are held while they are needed, and of strays."""
         representatives, strays = self._aliases.representatives(), self._strays.of(set(local))
-        there = set(read.touched(self._lake, EVENTS.name, 1, seq))
-        near = {day: [each for each in _beside(day) if each in there] for day in local}
+        near = {day: _beside(day) for day in local}
         needed = sorted(set().union(*near.values()))
         reading = read.days(self._lake, EVENTS.name, needed, seq, kpis.COLUMNS)
         counted: dict[date, pa.Table] = {}
