@@ -15,6 +15,7 @@ from catalog.lake import read
 from catalog.lake.commit import Lake
 from catalog.lake.store import local
 from catalog.tables import COMPLAINTS, EVENTS, KPI_DAILY
+from pipelines import kpis
 from serve_apps.query.engine.port import Answer, Gone, Limits, Role, Value, never
 
 
@@ -44,6 +45,19 @@ def test_a_few_days_fill_every_table(lake: Lake) -> None:
         year.write(lake, 4, 400)
 
 
+def test_the_numbers_alone_are_those_of_the_same_events(lake: Lake, tmp_path: Path) -> None:
+    year.write(lake, 33, 30)
+    alone = Lake(local(tmp_path / "alone"))
+    year.write_numbers(alone, 33, 30)
+    whole, numbers = (
+        read.whole(each, KPI_DAILY.name).sort_by([(name, "ascending") for name in kpis.KEYS])
+        for each in (lake, alone)
+    )
+    alone.close()
+    assert numbers.num_rows == whole.num_rows
+    assert numbers.drop_columns(["clusters"]) == whole.drop_columns(["clusters"])  # no bridges
+
+
 class Slower:
     """An engine whose third answer is the first warm one; says how often it was asked."""
 
@@ -63,7 +77,7 @@ class Slower:
 
 def test_every_question_is_asked_warm_and_one_that_fails_is_named() -> None:
     engine = Slower()
-    lines = list(year.report(engine, "duckdb"))
+    lines = list(year.report(engine, "duckdb", year.others()))
     kpis = year.of_kpis()
     assert {"complaints_by_day", "trend_by_category", "GET /v1/kpis/daily"} <= set(kpis)
     assert not {"provisional_days", "consistency", "ledger_balance"} & set(kpis)
