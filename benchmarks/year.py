@@ -245,7 +245,7 @@ def _months(days: int, per_day: int) -> Iterator[tuple[date, pa.Table]]:
             open_[month].append(counted.filter(pc.equal(months, month)))
         until = kpis.month(FIRST + timedelta(days=n - 1)) if n < days else date.max
         for month in sorted(each for each in open_ if each < until):
-            yield month, kpis.kpis(pa.concat_tables(open_.pop(month)))
+            yield month, kpis.ordered(kpis.kpis(pa.concat_tables(open_.pop(month))))
 
 
 def asked(engine: QueryEngine, name: str, query: Query, warming: int, runs: int) -> Timed:

@@ -97,8 +97,7 @@ class Curator:
             fresh = dict(made)
             held = read.whole(self._lake, KPI_DAILY.name, month)
             kept = held.filter(pc.invert(pc.is_in(held["local_date"], pa.array(fresh, pa.date32()))))
-            rows = pa.concat_tables([kept, *fresh.values()])
-            yield month, rows.sort_by([(name, "ascending") for name in kpis.KEYS])
+            yield month, kpis.ordered(pa.concat_tables([kept, *fresh.values()]))
 
     def _daily(self, local: Sequence[date], seq: int) -> Iterator[tuple[date, pa.Table]]:
         """The rows of each of these local dates, in order: of events under it and the event dates beside it,

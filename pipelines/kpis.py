@@ -71,6 +71,11 @@ def kpis(rows: pa.Table) -> pa.Table:
     return pa.table([made[name] for name in schema.names], names=schema.names).cast(schema)
 
 
+def ordered(rows: pa.Table) -> pa.Table:
+    """As they lie in a file, the newest day first: whoever wants that needs not sort all others away."""
+    return rows.sort_by([("local_date", "descending"), *((name, "ascending") for name in KEYS[1:])])
+
+
 def month(day: date) -> date:
     """The month under which a day's rows are kept."""
     return min(max(day.replace(day=1), FIRST_MONTH), LAST_MONTH)
