@@ -376,8 +376,20 @@ MUTANTS = (
     Mutant(
         "joined clusters that stay apart",
         "an event between two clusters does not rebuild the days of their members",
-        (Edit("pipelines/curate.py", "        if joined:\n", "        if not touched:\n"),),
+        (Edit("pipelines/curate.py", "        if self._joined:\n", "        if not touched:\n"),),
         ("tests/pipelines/test_curate.py::test_a_bridge_joins_clusters_also_on_days_that_nobody_touched",),
+    ),
+    Mutant(
+        "a day's numbers of its own event date alone",
+        "an event that lies under the date beside its local one does not change that day's numbers",
+        (
+            Edit(
+                "pipelines/curate.py",
+                "local = {each for day in days for each in _beside(day)} | self._moved",
+                "local = set(days) | self._moved",
+            ),
+        ),
+        ("tests/pipelines/test_kpis.py::test_a_local_day_is_counted_from_the_event_dates_around_it",),
     ),
     Mutant(
         "a table that is no served view",

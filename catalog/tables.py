@@ -168,6 +168,24 @@ COMPLAINTS = TableSpec(
     ),
 )
 
+KPI_DAILY = TableSpec(
+    name="curated.kpi_daily",
+    version=1,
+    # Not by local_date: questions read years, and a year of days would be hundreds of small files.
+    partition_by=("month",),
+    columns=(
+        Column("month", "date", True, "first day of local_date's month, kept within 1999-12 and 2100-01"),
+        Column("local_date", "date", True, "business date; of events without one their event_date"),
+        Column("channel", "string", True, "medium the events came through"),
+        Column("region", "string", False, "region of the country, canonical name"),
+        Column("l1", "string", False, "category of the first level"),
+        Column("l2", "string", False, "category of the second level"),
+        Column("complaints", "long", True, "accepted events that are complaints"),
+        Column("clusters", "long", True, "different grievances among them"),
+        Column("quarantined", "long", True, "events held back"),
+    ),
+)
+
 LEDGER = TableSpec(
     name="ops.ledger",
     version=1,
@@ -184,4 +202,6 @@ LEDGER = TableSpec(
     ),
 )
 
-TABLES: dict[str, TableSpec] = {spec.name: spec for spec in (EVENTS, COMPLAINTS, LEDGER)}
+TABLES: dict[str, TableSpec] = {spec.name: spec for spec in (EVENTS, COMPLAINTS, KPI_DAILY, LEDGER)}
+DERIVED = (COMPLAINTS.name, KPI_DAILY.name)
+"""Tables that are built from `structured.events` and say from which of its commits."""

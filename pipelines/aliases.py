@@ -6,6 +6,8 @@ first member came first in commit order. The facts only grow, so they are read o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,10 +27,8 @@ class Aliases:
 
     def follow(self, seq: int) -> set[str]:
         """Learn the bridges of the commits up to `seq`; the clusters whose group grew by them."""
-        rows = read.rows(self._lake, EVENTS.name, self._seq + 1, seq, ["cluster_id", "bridges"])
-        rows = rows.filter(rows["bridges"].is_valid())
         grown: set[str] = set()
-        for cluster, others in zip(rows["cluster_id"].to_pylist(), rows["bridges"].to_pylist(), strict=True):
+        for cluster, others in self._bridges(seq):
             group = frozenset({cluster, *others}).union(
                 *(self._groups.get(each, frozenset()) for each in (cluster, *others))
             )
@@ -47,7 +47,19 @@ class Aliases:
         if not clusters:
             return
         names = ["event_id", "plan", "segment", "offset"]
-        rows = read.rows(self._lake, EVENTS.name, 1, seq, names)
-        found = rows.filter(pc.is_in(rows["event_id"], pa.array(sorted(clusters), pa.large_string())))
-        for event_id, *place in zip(*(found[name].to_pylist() for name in names), strict=True):
-            self._places[event_id] = (place[0], place[1], place[2])
+        wanted, days = (
+            pa.array(sorted(clusters), pa.large_string()),
+            read.touched(self._lake, EVENTS.name, 1, seq),
+        )
+        for _, rows in read.days(self._lake, EVENTS.name, days, seq, names):
+            found = rows.filter(pc.is_in(rows["event_id"], wanted))
+            for event_id, *place in zip(*(found[name].to_pylist() for name in names), strict=True):
+                self._places[event_id] = (place[0], place[1], place[2])
+
+    def _bridges(self, seq: int) -> Iterator[tuple[str, list[str]]]:
+        """Of the commits up to `seq`, in any order: a group is the same whichever bridge made it first."""
+        days = read.touched(self._lake, EVENTS.name, self._seq + 1, seq)
+        columns = ["cluster_id", "bridges", "plan"]
+        for _, rows in read.days(self._lake, EVENTS.name, days, seq, columns):
+            rows = rows.filter(pc.and_(rows["bridges"].is_valid(), pc.greater(rows["plan"], self._seq)))
+            yield from zip(rows["cluster_id"].to_pylist(), rows["bridges"].to_pylist(), strict=True)

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 from pyarrow import parquet
 
 from benchmarks.faults import process
@@ -20,12 +21,12 @@ from catalog.ids import conflict_id
 from catalog.lake import read
 from catalog.lake.commit import Lake
 from catalog.lake.rebuild import source_seq
-from catalog.tables import COMPLAINTS, EVENTS, LEDGER, TABLES
+from catalog.tables import COMPLAINTS, DERIVED, EVENTS, KPI_DAILY, LEDGER, TABLES
 from cluster.checks import ledger_home, redecide_home, verify_home
 from cluster.places import Places, places
 from cluster.settings import Settings
 from cluster.wiring import Stores, open_stores
-from pipelines import curate
+from pipelines import curate, kpis
 from pipelines.aliases import Aliases
 from pipelines.verify import stored
 
@@ -168,17 +169,24 @@ def _ledger_rows(lake: Lake) -> Iterator[str]:
 
 
 def _curated(lake: Lake) -> Iterator[str]:
-    """After an orderly end the curated table is what the events say, built from the last commit."""
-    seq = source_seq(lake, COMPLAINTS.name)
-    if seq != lake.head(EVENTS.name).commit_seq:
-        yield "the curated table is behind the events"
+    """After an orderly end the curated tables are what the events say, built from the last commit."""
+    upto = lake.head(EVENTS.name).commit_seq
+    for name in DERIVED:
+        if source_seq(lake, name) != upto:
+            yield f"{name} is behind the events"
     aliases = Aliases(lake)
-    aliases.follow(seq)
-    expected = curate.complaints(
-        read.rows(lake, EVENTS.name, 1, seq, curate.COLUMNS), aliases.representatives()
-    )
-    if read.rows(lake, COMPLAINTS.name, 1, seq).sort_by("event_id") != expected.sort_by("event_id"):
-        yield "the curated table is not what the events say"
+    aliases.follow(upto)
+    representatives = aliases.representatives()
+    expected = curate.complaints(read.rows(lake, EVENTS.name, 1, upto, curate.COLUMNS), representatives)
+    if read.rows(lake, COMPLAINTS.name, 1, upto).sort_by("event_id") != expected.sort_by("event_id"):
+        yield f"{COMPLAINTS.name} is not what the events say"
+    counted = kpis.counted(read.rows(lake, EVENTS.name, 1, upto, kpis.COLUMNS), representatives)
+    if _in_order(read.whole(lake, KPI_DAILY.name)) != _in_order(kpis.kpis(counted)):
+        yield f"{KPI_DAILY.name} is not what the events say"
+
+
+def _in_order(days: pa.Table) -> pa.Table:
+    return days.sort_by([(name, "ascending") for name in kpis.KEYS])
 
 
 def _named_files(lake: Lake) -> Iterator[str]:

@@ -28,6 +28,10 @@ from catalog.lake.store import LOADS
 from catalog.tables import EVENTS, TABLES
 
 SOURCE_SEQ = "beejan.source_seq"
+RECEIVED_TO = "beejan.received_to"
+"""Property of a derived table: the UTC date on which the newest event of its source was received."""
+PARTITION_DATES = ("event_date", "month")
+"""By which a table is divided in time, if it is."""
 ROW_ORDER = ("plan", "segment", "offset", "channel")
 """Only the ledger, which has no segments, needs the channel to tell a plan's rows apart."""
 IDENTITY = (
@@ -76,6 +80,8 @@ class Snapshot(NamedTuple):
     snapshot_id: int | None
     files: tuple[str, ...]
     schema: tuple[Field, ...]
+    received_to: str = ""
+    """When the newest event of its source was received, if a derived table says so: an ISO date."""
 
 
 class Row(NamedTuple):
@@ -156,10 +162,17 @@ def days(
         yield day, found.filter(pc.field("plan") <= plan_to).select(columns)
 
 
+def whole(lake: Lake, table: str, day: date | None = None) -> pa.Table:
+    """All rows of a table's newest snapshot, or of one day or month by which it is divided."""
+    loaded = lake.store.load(table)
+    tasks = [task for task in planned(loaded) if day is None or day_of(loaded, task.file) == day]
+    return whole_files(loaded, tasks, TABLES[table].arrow_schema.names)
+
+
 def day_of(table: Table, file: DataFile) -> date | None:
-    """The event date whose rows a file holds; None in a table without days."""
+    """The event date, or month, whose rows a file holds; None in a table without."""
     for position, field in enumerate(table.specs()[file.spec_id].fields):
-        if field.name == "event_date":
+        if field.name in PARTITION_DATES:
             return EPOCH.date() + timedelta(days=file.partition[position])
     return None
 
@@ -251,6 +264,7 @@ def _snapshot(table: Table) -> Snapshot:
         snapshot_id=table.metadata.current_snapshot_id,
         files=tuple(task.file.file_path for task in planned(table)),
         schema=tuple(Field(each.field_id, each.name, str(each.field_type)) for each in table.schema().fields),
+        received_to=properties.get(RECEIVED_TO, ""),
     )
 
 

@@ -1,4 +1,5 @@
-"""A derived table, rebuilt day by day: all rows of an event date are replaced by what they should be now.
+"""A derived table, rebuilt day by day: all rows of an event date are replaced by what they should be now; or
+all of a month, in a table that is divided by months.
 
 The table says in `beejan.source_seq` from which commit of its source it was built. Building again from the
 same commit gives the same rows, so a crash, a rival or an unknown outcome costs nothing but the work.
@@ -16,7 +17,7 @@ from pyiceberg.manifest import DataFile
 
 from catalog.errors import NotDurable
 from catalog.lake.commit import Lake
-from catalog.lake.read import SOURCE_SEQ, day_of, planned
+from catalog.lake.read import RECEIVED_TO, SOURCE_SEQ, day_of, planned
 from catalog.lake.swap import swap
 from catalog.lake.write import OneTransaction, Overwrite, stage
 from catalog.tables import TABLES
@@ -29,12 +30,17 @@ def source_seq(lake: Lake, table: str) -> int:
     return int(lake.store.load(table).properties.get(SOURCE_SEQ, "0"))
 
 
-def rebuild(lake: Lake, table: str, days: Iterable[tuple[date, pa.Table]], seq: int) -> None:
-    """Replace the rows of each event date by those given, in one swap that moves `source_seq` to `seq`.
+def rebuild(
+    lake: Lake, table: str, days: Iterable[tuple[date, pa.Table]], seq: int, received_to: date | None = None
+) -> None:
+    """Replace the rows of each day or month by those given, in one swap that moves `source_seq` to `seq`.
 
-    `days` are asked for one after the other, so that one is held at a time; each comes once. Raises
-    NotDurable before the swap, CommitConflict when another writer was faster: nothing was changed then;
-    CommitUnknown when the answer was lost: building again is safe.
+    `days` are asked for one after the other, so that one is held at a time; each comes once, and after the
+    base of the swap was read: what they read of the table itself is that base, or the swap is refused.
+    `received_to` is when the newest event of the source was received.
+
+    Raises NotDurable before the swap, CommitConflict when another writer was faster: nothing was changed
+    then; CommitUnknown when the answer was lost: building again is safe.
     """
     # 1. One load is the base of the swap and says which files go.
     base = lake.store.load(table)
@@ -65,6 +71,7 @@ def rebuild(lake: Lake, table: str, days: Iterable[tuple[date, pa.Table]], seq: 
         raise NotDurable(
             "a derived table could not be written", hint="check the disk or object store", table=table
         ) from error
-    transaction.set_properties({SOURCE_SEQ: str(seq)})
+    received = {RECEIVED_TO: received_to.isoformat()} if received_to else {}
+    transaction.set_properties({SOURCE_SEQ: str(seq)} | received)
     # 4. The swap.
     swap(transaction, staged="rebuild.staged", swapped="rebuild.swapped")

@@ -22,7 +22,8 @@ NAMES = """
     segment name used again; create-then-lock; no tombstone; trust for ever; taken is ours;
     amendment after one death; verify that trusts the ledger;
     published segment that comes back; curated table built from later commits;
-    joined clusters that stay apart; a table that is no served view; a table function let through;
+    joined clusters that stay apart; a day's numbers of its own event date alone;
+    a table that is no served view; a table function let through;
     a masked column through an alias; inflated bytes not counted; events of a batch not counted;
     a phone number left in the text; a local time taken for UTC; another source's event is answered
 """

@@ -8,7 +8,7 @@ import sqlglot
 from sqlglot import exp
 
 from catalog.lake.commit import COMMIT_SEQ
-from catalog.lake.read import SOURCE_SEQ, Snapshot
+from catalog.lake.read import RECEIVED_TO, SOURCE_SEQ, Snapshot
 from catalog.tables import TableSpec, Type
 from serve_apps.query.engine.dialect import DIALECT
 from serve_apps.query.guard import SERVED
@@ -74,6 +74,8 @@ def _properties(spec: TableSpec, snapshot: Snapshot | None) -> str:
     schema, _, name = spec.name.partition(".")
     commit, source = (0, 0) if snapshot is None else (snapshot.commit_seq, snapshot.source_seq)
     rows = f"('{COMMIT_SEQ}', '{commit}'), ('{SOURCE_SEQ}', '{source}')"
+    if snapshot is not None and snapshot.received_to:
+        rows += f", ('{RECEIVED_TO}', {_text(snapshot.received_to)})"
     return f'CREATE OR REPLACE VIEW {schema}."{name}$properties" AS FROM (VALUES {rows}) AS told (key, value)'
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from catalog.clock import Clock
 from catalog.lake.commit import Lake
 from catalog.lake.read import Snapshot, snapshots
-from catalog.tables import COMPLAINTS, EVENTS, LEDGER
+from catalog.tables import DERIVED, EVENTS, TABLES
 from serve_apps.query.engine import base
 from serve_apps.query.engine.dialect import MACROS
 from serve_apps.query.engine.pool import Pool
@@ -19,7 +19,6 @@ from serve_apps.query.engine.process import Process
 from serve_apps.query.engine.wire import Ask, Setup, Told, unfailed
 from serve_apps.query.views import sources
 
-SPECS = {spec.name: spec for spec in (EVENTS, COMPLAINTS, LEDGER)}
 CHILD = "serve_apps.query.engine.child"
 
 
@@ -30,7 +29,7 @@ class DuckDb:
         self, lake: Lake, clock: Clock, memory_bytes: int = 512 << 20, processes: int = 2, wait_s: float = 5.0
     ) -> None:
         """Start `processes`, each with `memory_bytes`; more queries at once wait `wait_s`, or are Busy."""
-        made = [*base.schemas(SPECS.values()), *MACROS, *base.served()]
+        made = [*base.schemas(TABLES.values()), *MACROS, *base.served()]
         setup = Setup(str(lake.store.warehouse), memory_bytes, made)
         self._lake = lake
         self._known: dict[str, Snapshot] = {}
@@ -54,7 +53,7 @@ class DuckDb:
 
     def _snapshots(self) -> dict[str, Snapshot]:
         with self._reading:
-            self._known = snapshots(self._lake, tuple(SPECS), self._known)
+            self._known = snapshots(self._lake, tuple(TABLES), self._known)
             return self._known
 
 
@@ -63,12 +62,11 @@ def _moved(process: Process, shown: dict[str, Snapshot]) -> list[str]:
         statement
         for name, each in shown.items()
         if process.shown.get(name) != each.location
-        for statement in base.statements(SPECS[name], each)
+        for statement in base.statements(TABLES[name], each)
     ]
 
 
 def _answer(told: Told, shown: dict[str, Snapshot]) -> Answer:
     tables = sources(frozenset(told.views)) or frozenset((EVENTS.name,))
-    derived = COMPLAINTS.name
-    seqs = (shown[name].source_seq if name == derived else shown[name].commit_seq for name in tables)
+    seqs = (shown[name].source_seq if name in DERIVED else shown[name].commit_seq for name in tables)
     return Answer(pa.ipc.open_stream(told.arrow).read_all(), min(seqs), told.truncated)

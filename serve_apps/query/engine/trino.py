@@ -33,7 +33,8 @@ from serve_apps.query.views import sources
 CHILD = "serve_apps.query.engine.guarding"
 GUARD_BYTES = 256 << 20
 BATCH_ROWS = 2_048
-AS_OF = "SELECT table_name, as_of_seq FROM served.as_of"
+AS_OF = "SELECT table_name, as_of_seq FROM served.as_of WHERE table_name IN ({tables})"
+"""Only of the tables that are read: to work out the others costs the server half as much again."""
 FAILURES = (exceptions.Error, exceptions.HttpError, requests.RequestException, ValueError, KeyError)
 """Of the client; the last two for an answer that is none of the server's."""
 
@@ -53,14 +54,15 @@ class Trino:
         with self._pool.one() as process:
             told = unfailed(process.ask(Ask([], sql, list(params), role, *limits)))
         most_bytes = max(LEAST_BYTES, ENCODED * limits.bytes)
+        tables = sources(frozenset(told.views)) or frozenset((EVENTS.name,))
+        as_of = AS_OF.format(tables=", ".join(f"'{name}'" for name in sorted(tables)))
         with Watched(self._clock, limits.seconds, most_bytes, gone) as session:
             try:
                 connection = opened(self._address, role, session)
-                seqs = dict(rows(connection, AS_OF))
+                seqs = dict(rows(connection, as_of))
                 table = _table(connection, told, limits.bytes)
             except (BeejanError, *FAILURES) as error:
                 raise meant(error) from None
-        tables = sources(frozenset(told.views)) or frozenset((EVENTS.name,))
         as_of_seq = min(seqs[name] for name in tables)
         return Answer(table.slice(0, limits.rows), as_of_seq, table.num_rows > limits.rows)
 

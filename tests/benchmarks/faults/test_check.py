@@ -11,7 +11,7 @@ from benchmarks.faults import check, process, workload
 from benchmarks.faults.workload import Line
 from catalog.lake.commit import Lake
 from catalog.lake.store import local
-from catalog.tables import COMPLAINTS, EVENTS
+from catalog.tables import COMPLAINTS, EVENTS, KPI_DAILY, TableSpec
 from cluster.home import Home
 from cluster.settings import Settings
 
@@ -66,10 +66,17 @@ def waiting(place: Place) -> None:
     process.append(place.settings, LINES, [0], place.receipts)
 
 
+def miscurated(place: Place) -> None:
+    _less_a_row(place, COMPLAINTS)
+
+
 def miscounted(place: Place) -> None:
-    table = Lake(local(place.settings.home)).store.load(COMPLAINTS.name)
-    rows = table.scan().to_arrow().cast(COMPLAINTS.arrow_schema)
-    table.overwrite(rows.slice(1))
+    _less_a_row(place, KPI_DAILY)
+
+
+def _less_a_row(place: Place, spec: TableSpec) -> None:
+    table = Lake(local(place.settings.home)).store.load(spec.name)
+    table.overwrite(table.scan().to_arrow().cast(spec.arrow_schema).slice(1))
 
 
 def _manifest_lists(lake: Lake) -> list[str]:
@@ -87,7 +94,8 @@ def test_a_healthy_home_has_no_findings(place: Place) -> None:
         (doubled, "ids are there more than once"),
         (lost, "has 0 rows"),
         (unlinked, "missing files"),
-        (miscounted, "curated table is not what the events say"),
+        (miscurated, "curated.complaints is not what the events say"),
+        (miscounted, "curated.kpi_daily is not what the events say"),
         (promised, "got a receipt for another id"),
         (hidden, "raw files and manifests differ"),
         (waiting, "left in the log"),

@@ -53,6 +53,9 @@ SELECT * FROM compliance.complaints
 SELECT * FROM curated.complaints
 
 -- no such view
+SELECT * FROM curated.kpi_daily
+
+-- no such view
 SELECT * FROM information_schema.tables
 
 -- no such view

@@ -7,11 +7,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from catalog.lake import read
 from catalog.lake.commit import Lake
 from catalog.lake.read import SOURCE_SEQ
+from catalog.lake.rebuild import rebuild
 from catalog.lake.store import LakePlace
-from catalog.tables import COMPLAINTS, EVENTS, LEDGER, TableSpec
+from catalog.tables import COMPLAINTS, EVENTS, KPI_DAILY, LEDGER, TableSpec
+from pipelines import kpis
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 Row = dict[str, Any]
@@ -70,10 +74,23 @@ def commit(lake: Lake, spec: TableSpec, rows: Iterable[Row]) -> int:
 
 
 def derive(lake: Lake, rows: Iterable[Row], source_seq: int) -> None:
-    """Commit rows of `curated.complaints`, built from the events up to `source_seq`."""
+    """Commit rows of `curated.complaints` as if they were built from the events up to `source_seq`, and count
+    these events."""
     commit(lake, COMPLAINTS, rows)
     with lake.store.load(COMPLAINTS.name).transaction() as transaction:
         transaction.set_properties({SOURCE_SEQ: str(source_seq)})
+    count(lake, source_seq)
+
+
+def count(lake: Lake, source_seq: int) -> None:
+    """Build `curated.kpi_daily` from the events up to `source_seq`, all at once."""
+    events = read.rows(lake, EVENTS.name, 1, source_seq, kpis.COLUMNS)
+    made = kpis.kpis(kpis.counted(events, {}))
+    months = [
+        (month, made.filter(pc.equal(made["month"], month))) for month in made["month"].unique().to_pylist()
+    ]
+    received_to = pc.max(events["received_at"]).as_py().date() if events.num_rows else None
+    rebuild(lake, KPI_DAILY.name, months, source_seq, received_to)
 
 
 def small(place: LakePlace) -> Lake:

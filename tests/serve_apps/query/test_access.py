@@ -20,7 +20,7 @@ from tests.serve_apps.query.conftest import Small
 
 pytestmark = pytest.mark.parametrize("small_lake", ["trino"], indirect=True)
 Ask = Callable[..., list[list[Any]]]
-TABLES = ("structured.events", "curated.complaints", "ops.ledger")
+TABLES = ("structured.events", "curated.complaints", "curated.kpi_daily", "ops.ledger")
 META = ("files", "snapshots", "properties", "history", "partitions", "manifests", "refs")
 SNAPSHOT = '(SELECT max(snapshot_id) FROM lake.structured."events$snapshots")'
 

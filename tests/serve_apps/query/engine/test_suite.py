@@ -129,6 +129,7 @@ def test_each_row_says_as_of_which_commit(engine: QueryEngine) -> None:
     told = ask(engine, "SELECT * FROM as_of ORDER BY as_of_seq, table_name")
     assert [tuple(row.values()) for row in told] == [
         ("curated.complaints", 1),
+        ("curated.kpi_daily", 1),
         ("ops.ledger", 1),
         ("structured.events", 2),
     ]

@@ -30,7 +30,7 @@ from catalog.envelope import Envelope, Located
 from catalog.ids import event_id
 from catalog.lake.commit import Lake
 from catalog.lake.upkeep import compact
-from catalog.tables import COMPLAINTS, EVENTS, LEDGER, TABLES
+from catalog.tables import COMPLAINTS, EVENTS, KPI_DAILY, LEDGER, TABLES
 from pipelines import flow
 from pipelines.curate import Curator
 from pipelines.simulator.day import day
@@ -71,11 +71,13 @@ def fill(lake: Lake) -> Facts:
         before = plan.chain
         events += [row | {"reason_field": None} if is_old else row for row in rows.to_pylist()]
         ledger += booked.to_pylist()
-    Curator(lake, SystemClock(), 0).build(plan.n)
+    curator = Curator(lake, SystemClock(), 0)
+    curator.build(plan.n)
     _compact(lake, most=8)
     erased = _erased(events)
     for name in (EVENTS.name, COMPLAINTS.name):
         lake.store.load(name).delete(In("event_id", erased))
+    curator.build(plan.n, {row["event_date"] for row in events if row["event_id"] in erased})
     _compact(lake, most=4)
     return facts(events, ledger, frozenset(erased), plan.n)
 
@@ -173,7 +175,7 @@ def _evolve(lake: Lake) -> None:
 
 def _compact(lake: Lake, most: int) -> None:
     """So many days of the events at most, and what is small of the others."""
-    for table, limit in ((EVENTS.name, most), (COMPLAINTS.name, most), (LEDGER.name, 1)):
+    for table, limit in ((EVENTS.name, most), (COMPLAINTS.name, most), (KPI_DAILY.name, 1), (LEDGER.name, 1)):
         for _ in range(limit):
             compact(lake, table, FIRST + timedelta(days=DAYS), min_files=3, open_files=3)
 
