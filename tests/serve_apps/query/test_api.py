@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from catalog.errors import Busy, TooLarge, UnsafeStore
+from catalog.errors import Busy, TooLarge, Unavailable, UnsafeStore
 from catalog.lake.commit import Lake
 from catalog.lake.store import local
 from catalog.tables import EVENTS
@@ -23,9 +23,11 @@ ID = "{:032x}".format
 
 
 class Keys:
-    """One key for each role."""
+    """One key for each role, and one that only the database knows, which is away."""
 
     def role_of(self, token: str) -> Role | None:
+        if token == "key-new":
+            raise Unavailable("the control database does not answer")
         roles: dict[str, Role] = {"key-a": "analyst", "key-c": "compliance"}
         return roles.get(token)
 
@@ -64,6 +66,14 @@ def test_wants_a_key(authorization: str) -> None:
         answer = Client(app, {"Authorization": authorization}).request(method, path, content=b"{}")
         assert (answer.status_code, answer.json()["code"]) == (401, "no_key")
     assert engine.asked == []
+
+
+def test_keys_that_cannot_be_read_refuse_nobody_for_good() -> None:
+    answer = client(Canned(Busy("never asked")), "key-new").request(
+        "POST", "/v1/sql", json={"sql": "SELECT 1"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (503, "keys_unread")
+    assert answer.headers["retry-after"] == "1"
 
 
 @pytest.mark.parametrize(
