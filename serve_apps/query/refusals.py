@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_apps.problems import Refusal, Refused
+from serve_apps.problems import INTERNAL, Refusal, Refused
 
 REFUSALS = {
     row.code: row
@@ -23,6 +23,7 @@ REFUSALS = {
         Refusal("not_committed", 404, "no such event is committed", "it may be pending"),
         Refusal("not_acceptable", 406, "no such form of answer", "Accept JSON, CSV or Arrow"),
         Refusal("body_too_large", 413, "the body is too large", "a query is short"),
+        INTERNAL,
         Refusal("keys_unread", 503, "the keys could not be read yet", "send it again"),
     )
 }
