@@ -1,4 +1,4 @@
-"""Every way in which the query side says no, listed once; errors of the engine keep their own codes."""
+"""Every way in which the query side says no, listed once."""
 
 from __future__ import annotations
 
@@ -27,6 +27,20 @@ REFUSALS = {
         Refusal("keys_unread", 503, "the keys could not be read yet", "send it again"),
     )
 }
+OF_ENGINE = {
+    row.code: row
+    for row in (
+        Refusal("bad_input", 400, "a query, or a cursor, that is not answered",
+                "the answer says what is wrong with it"),
+        Refusal("too_large", 400, "the query needs more memory, or its answer more bytes, than it may",
+                "read fewer rows or columns"),
+        Refusal("too_slow", 400, "the query takes too long", "read fewer rows"),
+        Refusal("busy", 503, "too many queries at once", "wait a moment and ask again"),
+        Refusal("unavailable", 503, "the lake or the SQL server does not answer, or is still warming up",
+                "wait and ask again"),
+    )
+}  # fmt: skip
+"""Errors of the engine keep their own codes. What an answer says of one is closer to its case than this."""
 
 
 def refused(code: str, detail: str = "") -> Refused:
