@@ -29,6 +29,7 @@ KEYS_AGE_S = 2.0
 def build(settings: Settings) -> Deps:
     """Opens everything, in the process that will use it."""
     keys = KeyCache(open_keys(settings).stored, SystemClock(), KEYS_AGE_S)
+    keys.refresh_if_old()  # so that they are known should the database be away at the first question
     return Deps(open_engine(settings), keys, open_history(settings).payload)
 
 

@@ -24,6 +24,15 @@ class Refusal(NamedTuple):
     hint: str
 
 
+INTERNAL = Refusal(
+    "internal",
+    500,
+    "a fault of this side",
+    "send it again; if it stays, whoever runs the door finds it in its log",
+)
+"""The answer where nobody foresaw what happened."""
+
+
 class Refused(Exception):
     """Ends a request with this refusal, from however deep inside; `detail` must not quote what was sent."""
 
@@ -62,8 +71,14 @@ async def tell(_: Request, error: Exception) -> Response:
     return problem(case.status, case.code, case.title, error.detail, case.hint, headers)
 
 
+async def broken(_: Request, __: Exception) -> Response:
+    """The answer to a request that failed in a way nobody foresaw; the error itself goes to the log."""
+    return problem(INTERNAL.status, INTERNAL.code, INTERNAL.title, hint=INTERNAL.hint)
+
+
 def install(app: FastAPI) -> None:
-    """Answer `Refused`, and make what the web framework refuses by itself a problem without its values."""
+    """Answer `Refused`, and make what the web framework refuses by itself, or what nobody foresaw, a problem
+    without its values."""
 
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -75,5 +90,6 @@ def install(app: FastAPI) -> None:
         return problem(400, "bad_request", "a parameter cannot be read", where, "see /v1/openapi.json")
 
     app.add_exception_handler(Refused, tell)
+    app.add_exception_handler(Exception, broken)
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(RequestValidationError, unreadable)

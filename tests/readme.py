@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 
 from catalog import errors
 from catalog.contracts.registry import CONTRACTS
-from catalog.errors import BeejanError, Indeterminate, Permanent, Transient
+from catalog.errors import BadInput, BeejanError, Indeterminate, Permanent, Transient
 from catalog.tables import REASONS, TABLES
 from cluster.cli import exit_code
 from cluster.settings import Settings
 from serve_apps.ingest import refusals as ingest
 from serve_apps.ingest.openapi import document
 from serve_apps.query import api as query_api
+from serve_apps.query import asked
 from serve_apps.query import refusals as query
+from serve_apps.query.engine.port import Role
+from serve_apps.query.guard import SERVED, guard
+from serve_apps.query.roles import grants
 from serve_apps.query.views import views
 
 README = Path(__file__).parents[1] / "README.md"
 AGAIN = {Permanent: "no", Transient: "yes", Indeterminate: "look first"}
+
+
+ASKED = {
+    "/v1/complaints": [asked.Complaints().query()],
+    "/v1/complaints/{event_id}": [asked.Query(asked.EVENT, [""]), asked.Query(asked.CLUSTER, [""])],
+    "/v1/clusters": [asked.Clusters().query()],
+    "/v1/kpis/daily": [asked.Kpis().query()],
+    "/v1/ledger": [asked.LEDGER],
+    "/v1/dictionary": [],
+    "/v1/sql": [],
+}
+"""What each address asks of the engine by itself; of the last two each role gets what it may see."""
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -79,19 +96,25 @@ def endpoints() -> Iterator[Iterable[object]]:
                 yield f"`{method.upper()} {shown}`", key, told["summary"].removesuffix(f" of {channel}")
     yield "`GET /openapi.json`", "none", "The description of the addresses above"
     yield f"`GET {query_api.DESCRIPTION}`", "none", "The description of the addresses below"
-    asked = [*query_api.ROUTES.items(), ("/v1/sql", query_api.sql)]
-    for path, route in asked:
+    for path, route in [*query_api.ROUTES.items(), ("/v1/sql", query_api.sql)]:
         method = "POST" if path == "/v1/sql" else "GET"
-        yield (
-            f"`{method} {path}`",
-            "analyst, compliance",
-            (route.__doc__ or "").partition("\n")[0].rstrip("."),
-        )
+        meaning = (route.__doc__ or "").partition("\n")[0].rstrip(".")
+        yield f"`{method} {path}`", ", ".join(askers(ASKED[path])), meaning
+
+
+def askers(queries: Iterable[asked.Query]) -> Iterator[Role]:
+    """The roles whose grants let through all of these queries."""
+    for role, grant in grants().items():
+        with suppress(BadInput):
+            for each in queries:
+                guard(each.sql, each.params, grant.views, SERVED, 1, "trino")
+            yield role
 
 
 def refusals() -> Iterator[Iterable[object]]:
     """How both doors say no, by status; what both say alike, once."""
-    told = {(case.status, case.code): case for case in (*query.REFUSALS.values(), *ingest.REFUSALS.values())}
+    registries = (query.REFUSALS, query.OF_ENGINE, ingest.REFUSALS)
+    told = {(case.status, case.code): case for each in registries for case in each.values()}
     for (status, code), case in sorted(told.items()):
         yield status, f"`{code}`", case.title, case.hint
 

@@ -10,7 +10,7 @@ import pytest
 
 from serve_apps.ingest.api import PASSED_ON
 from serve_apps.query import api as query_api
-from tests.readme import README, generated, written
+from tests.readme import README, endpoints, generated, written
 
 ROOT = README.parent
 
@@ -19,6 +19,13 @@ ROOT = README.parent
 def test_the_generated_parts_are_up_to_date(name: str) -> None:
     assert f"<!-- {name} -->" in README.read_text()
     assert written(README.read_text()) == README.read_text(), "run `python -m tests.readme`"
+
+
+def test_each_address_names_the_roles_that_get_an_answer() -> None:
+    everybody = "analyst, operations, finance, compliance"
+    named = {address: roles for address, roles, _ in endpoints()}
+    assert named["`POST /v1/sql`"] == named["`GET /v1/complaints`"] == everybody
+    assert named["`GET /v1/ledger`"] == "analyst, operations, compliance"
 
 
 def test_every_promise_names_tests_that_exist() -> None:

@@ -184,8 +184,7 @@ class KeyCache:
 
     def verify(self, token: str, now_us: int) -> Key | None:
         """The key of a token, None when it is unknown, ended or wrong; takes as long either way."""
-        prefix, _, rest = token.partition("_")
-        key_id, _, secret = rest.partition("_")
+        prefix, key_id, secret = _parts(token)
         stored = (self._stored or {}).get(key_id)
         expected = _NOBODY if stored is None else stored.secret_hash
         is_same = hmac.compare_digest(_hash(secret), expected)
@@ -196,14 +195,25 @@ class KeyCache:
     def role_of(self, token: str) -> AskingRole | None:
         """As whom the holder of a token may ask; None also for a key that only sends.
 
-        Reads the keys anew when they are old, and blocks while it does.
+        Reads the keys anew when they are old, and blocks while it does. Raises what failed then, if the token
+        may be of a key that was never read.
         """
-        self.refresh_if_old()
+        failure = self.refresh_if_old()
+        prefix, key_id, _ = _parts(token)
+        if failure is not None and prefix == _PREFIX and key_id not in (self._stored or {}):
+            raise failure
         key = self.verify(token, self._clock.now_us())
         return None if key is None or key.role == "ingest" else key.role
 
 
 _NOBODY = "0" * 64
+
+
+def _parts(token: str) -> tuple[str, str, str]:
+    """Prefix, id and secret."""
+    prefix, _, rest = token.partition("_")
+    key_id, _, secret = rest.partition("_")
+    return prefix, key_id, secret
 
 
 def _hash(secret: str) -> str:

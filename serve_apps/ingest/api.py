@@ -19,7 +19,7 @@ from serve_apps.ingest.door import Door
 from serve_apps.ingest.openapi import document
 from serve_apps.ingest.refusals import REFUSALS, refused
 from serve_apps.ingest.upkeep import tended
-from serve_apps.problems import Refused, problem, tell
+from serve_apps.problems import Refused, broken, problem, tell
 
 PASSED_ON = (
     ("/v1/complaints", "GET"),
@@ -58,7 +58,7 @@ def create_api(deps: Deps) -> FastAPI:
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
-        exception_handlers={Refused: tell, HTTPException: _refused_by_the_framework},
+        exception_handlers={Refused: tell, HTTPException: _refused_by_the_framework, Exception: broken},
     )
     described = document()
     app.openapi = lambda: described  # type: ignore[method-assign]

@@ -12,7 +12,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from catalog.errors import Transient
+from catalog.errors import BeejanError
 from serve_apps.ingest import framing
 from serve_apps.ingest.body import read_body
 from serve_apps.ingest.deps import Deps
@@ -84,7 +84,8 @@ class Asking:
         try:
             async with asyncio.timeout(self._deps.limits.query_s):
                 yield
-        except (TimeoutError, Transient):
+        # Whatever it failed by, TooSlow too: the question about one event is ours, not the caller's fault.
+        except (TimeoutError, BeejanError):
             raise refused("warehouse_silent") from None
         finally:
             self._free += 1

@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI
+from grpc import RpcError
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 
-from catalog.errors import NotDurable, Unavailable
+from catalog.errors import BeejanError, NotDurable, Unavailable
 from serve_apps.ingest.api import create_api
 from serve_apps.ingest.deps import Deps
 
@@ -28,6 +29,11 @@ OPTIONS: dict[str, Any] = {
     "health_check_timeout_s": 30.0,
     "logging_config": {"enable_access_log": False},
 }
+
+
+FAILURES = (BeejanError, RayError, RayServeException, RpcError, KeyError)
+"""Of a call to another deployment: what was raised there comes in Ray's wrapping or, over gRPC, as it is; the
+rest is of the way there, KeyError where no such deployment is (yet)."""
 
 
 class Replica:
@@ -57,11 +63,12 @@ def ingest(build: Callable[[], Deps], **options: Any) -> serve.Application:
 def passing(deployment: str, app: str, method: str) -> Callable[[Any], Awaitable[Any]]:
     """What passes its argument to a method of a deployment of another application, and the answer back.
 
-    Raises Unavailable when it does not answer.
+    Raises Unavailable when it does not answer, or with an error of ours, whatever that means there.
     """
     handle: Any = None
 
     async def ask(asked: Any) -> Any:
+        """What that method gives for `asked`; where nobody waits for it any more, it is cancelled there."""
         nonlocal handle
         try:
             if handle is None:  # asks Serve, beside the event loop
@@ -72,7 +79,7 @@ def passing(deployment: str, app: str, method: str) -> Callable[[Any], Awaitable
             except asyncio.CancelledError:  # nobody waits any more: the replica need not go on
                 asking.cancel()
                 raise
-        except (KeyError, RayError, RayServeException) as error:  # KeyError: no such deployment (yet)
+        except FAILURES as error:
             kind = type(error).__name__
             raise Unavailable("the query side does not answer", hint="is it running?", kind=kind) from None
 

@@ -68,9 +68,9 @@ class Deps(NamedTuple):
     bundle: Callable[[], str]
     """The bundle in force, as its hash."""
     lookup: Callable[[str], Awaitable[Committed | None]]
-    """What became of an event id; raises Transient when the warehouse does not answer."""
+    """What became of an event id; raises BeejanError when the warehouse does not say."""
     hint: Callable[[], None]
     """Says that something is new; must not block, and may be lost."""
     query: Callable[[Asked], Awaitable[Answered]]
-    """Passes a request to the query side; raises Transient when it does not answer."""
+    """Passes a request to the query side; raises BeejanError when it does not answer."""
     limits: Limits = Limits()

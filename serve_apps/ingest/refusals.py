@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from serve_apps.problems import Refusal, Refused
+from serve_apps.problems import INTERNAL, Refusal, Refused
 
 STATUSES = {
     400: "the request cannot be read",
@@ -21,6 +21,7 @@ STATUSES = {
     415: "of a type, or in a coding, that is not taken here",
     422: "an event that is no JSON object",
     429: "too much at once; send it again after Retry-After seconds",
+    500: "a fault of this side; whether anything was stored is not known, so send it again",
     503: "not able to at the moment; send it again after Retry-After seconds",
 }
 
@@ -58,6 +59,7 @@ REFUSALS = {
                 "send {…}; a packed body names its Content-Encoding"),
         Refusal("source_too_fast", 429, "this source sends too fast", "wait as long as Retry-After says"),
         Refusal("door_full", 429, "the door holds as much as it can", "wait as long as Retry-After says"),
+        INTERNAL,
         Refusal("not_durable", 503, "the event could not be made durable",
                 "send it again; nothing was acknowledged"),
         Refusal("keys_unread", 503, "the keys could not be read yet", "send it again"),

@@ -35,7 +35,10 @@ class Keys(Protocol):
     """Who holds which key."""
 
     def role_of(self, token: str) -> Role | None:
-        """The role of a key; None for one that is unknown, revoked, or not for asking."""
+        """The role of a key; None for one that is unknown, revoked, or not for asking.
+
+        Raises BeejanError where the keys cannot be read and it is not among those that were.
+        """
         ...
 
 
@@ -101,9 +104,12 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_
 
 
 def asker(request: Request, given: Bearer) -> Asker:
-    """Whoever holds a key that may ask. Raises Refused (401)."""
+    """Whoever holds a key that may ask. Raises Refused: 401, 503 when nobody knows whether it is one."""
     deps: Deps = request.app.state.deps
-    role = None if given is None else deps.keys.role_of(given.credentials.strip())
+    try:
+        role = None if given is None else deps.keys.role_of(given.credentials.strip())
+    except BeejanError:
+        raise refused("keys_unread") from None
     if role is None:
         raise refused("no_key")
     return Asker(request, deps, role)

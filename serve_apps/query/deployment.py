@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Thread
 from typing import Any
 
 from ray import serve
@@ -22,7 +23,11 @@ OPTIONS: dict[str, Any] = {
 
 
 class Replica(Door):
-    """See `Door`; ends its engine's processes with itself."""
+    """See `Door`; its engine gets ready beside the first requests, and ends with it."""
+
+    def __init__(self, build: Callable[[], Deps]) -> None:
+        super().__init__(build)
+        Thread(target=self._deps.engine.warm, daemon=True).start()
 
     def __del__(self) -> None:
         self._deps.engine.close()

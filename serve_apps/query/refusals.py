@@ -1,8 +1,8 @@
-"""Every way in which the query side says no, listed once; errors of the engine keep their own codes."""
+"""Every way in which the query side says no, listed once."""
 
 from __future__ import annotations
 
-from serve_apps.problems import Refusal, Refused
+from serve_apps.problems import INTERNAL, Refusal, Refused
 
 REFUSALS = {
     row.code: row
@@ -23,8 +23,24 @@ REFUSALS = {
         Refusal("not_committed", 404, "no such event is committed", "it may be pending"),
         Refusal("not_acceptable", 406, "no such form of answer", "Accept JSON, CSV or Arrow"),
         Refusal("body_too_large", 413, "the body is too large", "a query is short"),
+        INTERNAL,
+        Refusal("keys_unread", 503, "the keys could not be read yet", "send it again"),
     )
 }
+OF_ENGINE = {
+    row.code: row
+    for row in (
+        Refusal("bad_input", 400, "a query, or a cursor, that is not answered",
+                "the answer says what is wrong with it"),
+        Refusal("too_large", 400, "the query needs more memory, or its answer more bytes, than it may",
+                "read fewer rows or columns"),
+        Refusal("too_slow", 400, "the query takes too long", "read fewer rows"),
+        Refusal("busy", 503, "too many queries at once", "wait a moment and ask again"),
+        Refusal("unavailable", 503, "the lake or the SQL server does not answer, or is still warming up",
+                "wait and ask again"),
+    )
+}  # fmt: skip
+"""Errors of the engine keep their own codes. What an answer says of one is closer to its case than this."""
 
 
 def refused(code: str, detail: str = "") -> Refused:

@@ -84,6 +84,17 @@ def test_told_to_come_back_it_does_and_a_refusal_is_told(monkeypatch: Any) -> No
         doors.send(post(1), "events", b"{}", JSON)
 
 
+def test_a_question_to_servers_that_still_start_is_asked_again(monkeypatch: Any) -> None:
+    left = [503, 503, 200]
+
+    def door(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(left.pop(0), headers={"Retry-After": "0"}, json={"as_of_seq": 1, "rows": []})
+
+    monkeypatch.setattr(demo.time, "sleep", lambda _: None)
+    assert client(door, monkeypatch).ask("SELECT 1") == {"as_of_seq": 1, "rows": []}
+    assert left == []
+
+
 def test_an_id_used_again_is_sent_and_not_acknowledged(monkeypatch: Any) -> None:
     left = [httpx.Response(202, json={"event_id": "1"}), httpx.Response(409, json={"status": 409})]
     form = "application/x-www-form-urlencoded"

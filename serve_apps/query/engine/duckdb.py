@@ -46,6 +46,9 @@ class DuckDb:
             process.shown = {name: each.location for name, each in shown.items()}
         return _answer(unfailed(told), shown)
 
+    def warm(self) -> None:
+        """See `QueryEngine`: the processes start with the engine."""
+
     def close(self) -> None:
         """See `QueryEngine`; waits for the queries under way, and may be called again."""
         self._pool.close()

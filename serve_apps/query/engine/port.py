@@ -55,6 +55,10 @@ class QueryEngine(Protocol):
         """
         ...
 
+    def warm(self) -> None:
+        """Get ready, so that the first question takes no longer than others; blocks. Failing is no error."""
+        ...
+
     def close(self) -> None:
         """End what the engine runs, once; nothing is asked any more."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ from trino import exceptions
 from trino.dbapi import Connection
 
 from catalog.clock import Clock
-from catalog.errors import BeejanError, TooLarge
+from catalog.errors import BeejanError, TooLarge, TooSlow, Unavailable
 from catalog.tables import EVENTS
 from serve_apps.query.engine.arrow import batch, schema
 from serve_apps.query.engine.connection import (
@@ -35,6 +36,9 @@ GUARD_BYTES = 256 << 20
 BATCH_ROWS = 2_048
 AS_OF = "SELECT table_name, as_of_seq FROM served.as_of WHERE table_name IN ({tables})"
 """Only of the tables that are read: to work out the others costs the server half as much again."""
+WARM = "SELECT event_id FROM events LIMIT 1"
+WARM_S = 120.0
+STARTING = "SERVER_STARTING_UP"
 FAILURES = (exceptions.Error, exceptions.HttpError, requests.RequestException, ValueError, KeyError)
 """Of the client; the last two for an answer that is none of the server's."""
 
@@ -45,12 +49,17 @@ class Trino:
     def __init__(self, address: Address, clock: Clock, processes: int = 2, wait_s: float = 5.0) -> None:
         """`processes` read the queries; more at once wait `wait_s`, or are Busy."""
         self._address, self._clock = address, clock
+        self._is_warm = False
+        """Whether the server answered since it could not be reached: one that just started compiles first."""
         self._pool = Pool(CHILD, Setup("", GUARD_BYTES, []), clock, processes, wait_s)
 
     def query(
         self, sql: str, params: Sequence[Value], role: Role, limits: Limits, gone: Gone = never
     ) -> Answer:
-        """See `QueryEngine`. `as_of_seq` is read first: rows of a commit since then may be there too."""
+        """See `QueryEngine`. `as_of_seq` is read first: rows of a commit since then may be there too.
+
+        What is too slow for a server that is not warm is Unavailable: the query may be a fast one.
+        """
         with self._pool.one() as process:
             told = unfailed(process.ask(Ask([], sql, list(params), role, *limits)))
         most_bytes = max(LEAST_BYTES, ENCODED * limits.bytes)
@@ -62,9 +71,24 @@ class Trino:
                 seqs = dict(rows(connection, as_of))
                 table = _table(connection, told, limits.bytes)
             except (BeejanError, *FAILURES) as error:
-                raise meant(error) from None
+                raise self._failed(error) from None
+        self._is_warm = True
         as_of_seq = min(seqs[name] for name in tables)
         return Answer(table.slice(0, limits.rows), as_of_seq, table.num_rows > limits.rows)
+
+    def warm(self) -> None:
+        """See `QueryEngine`: a server that just started takes long over its first answer."""
+        with suppress(BeejanError):
+            self.query(WARM, (), "operations", Limits(rows=1, seconds=WARM_S))
+
+    def _failed(self, error: Exception) -> BeejanError:
+        answered = isinstance(error, exceptions.TrinoQueryError) and error.error_name != STARTING
+        if not answered and not isinstance(error, BeejanError):
+            self._is_warm = False
+        found = meant(error)
+        if isinstance(found, TooSlow) and not self._is_warm:
+            return Unavailable("the SQL server is still warming up", hint="ask again")
+        return found
 
     def close(self) -> None:
         """See `QueryEngine`; waits for queries that are being read, and may be called again."""

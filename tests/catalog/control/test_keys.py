@@ -175,3 +175,29 @@ def test_without_the_database_the_last_keys_stay_in_force(keys: Keys, clock: Clo
     assert isinstance(cache.refresh_if_old(), Unavailable)
     assert cache.is_loaded
     assert cache.verify(made.token, clock.now_us()) is not None
+
+
+def test_without_the_database_nobody_can_say_that_a_key_is_unknown(keys: Keys, clock: Clock) -> None:
+    before, ended = (keys.create("desk", [], "analyst") for _ in range(2))
+    sends = keys.create("gateway-1", ["sms"], "ingest")
+    keys.revoke(ended.key_id)
+    failing = False
+
+    def read() -> list[StoredKey]:
+        if failing:
+            raise Unavailable("the control database does not answer")
+        return list(keys.stored())
+
+    failing, cache = True, KeyCache(read, clock, 5.0)
+    with pytest.raises(Unavailable):
+        cache.role_of(before.token)
+    failing = False
+    assert cache.role_of(before.token) == "analyst"
+    failing, after = True, keys.create("desk", [], "analyst")
+    clock.at_s += 1e6
+    assert cache.role_of(before.token) == "analyst"
+    with pytest.raises(Unavailable):
+        cache.role_of(after.token)
+    # What was read of them, or what they look like, is enough to say no.
+    refused = [before.token + "0", ended.token, sends.token, "other", ""]
+    assert [cache.role_of(token) for token in refused] == [None] * len(refused)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from catalog.control.keys import KeyCache
-from catalog.errors import NotDurable, Unavailable
+from catalog.errors import NotDurable, TooSlow, Unavailable
 from catalog.ids import event_id
 from serve_apps.ingest.api import create_api
 from serve_apps.ingest.deps import Limits
@@ -80,7 +80,7 @@ CASES = [
     Case("body_too_large", "/v1/sql", b"x" * 51),
 ]  # fmt: skip
 ELSEWHERE = {"role_denied", "id_reused", "source_too_fast", "door_full", "not_durable", "keys_unread",
-             "draining", "warehouse_silent"}  # fmt: skip
+             "draining", "warehouse_silent", "internal"}  # fmt: skip
 
 
 def assert_problem(answer: httpx.Response, code: str) -> None:
@@ -377,12 +377,16 @@ async def failing(_: object) -> Answered:
     raise Unavailable("the query side does not answer")
 
 
+async def slow(_: object) -> Answered:
+    raise TooSlow("the query takes too long")
+
+
 async def never(_: object) -> Answered:
     await asyncio.Event().wait()
     raise AssertionError
 
 
-@pytest.mark.parametrize("query", [failing, never])
+@pytest.mark.parametrize("query", [failing, slow, never])
 def test_a_silent_warehouse_is_told_and_costs_the_door_nothing(tmp_path: Path, query: object) -> None:
     async def send() -> list[httpx.Response]:
         limits = Limits(query_s=0.001, queries=1)
@@ -399,6 +403,21 @@ def test_a_silent_warehouse_is_told_and_costs_the_door_nothing(tmp_path: Path, q
     for answer in refused:
         assert_problem(answer, "warehouse_silent")
     assert taken.status_code == 202
+
+
+def test_what_nobody_foresaw_is_a_problem_too(tmp_path: Path) -> None:
+    async def faulty(_: object) -> Answered:
+        raise ZeroDivisionError
+
+    async def send() -> list[httpx.Response]:
+        headers = {"Authorization": f"Bearer {token(tmp_path)}"}
+        app = create_api(deps(tmp_path, query=faulty, lookup=faulty))
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://door", headers=headers) as door:
+            return [await door.get(path) for path in ("/v1/ledger", "/v1/events/" + "0" * 32)]
+
+    for answer in asyncio.run(send()):
+        assert_problem(answer, "internal")
 
 
 def test_more_queries_than_may_be_are_told_to_wait(tmp_path: Path) -> None:

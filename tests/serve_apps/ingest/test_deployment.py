@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from grpc import RpcError
 from ray import cloudpickle
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.exceptions import BackPressureError
 
-from catalog.errors import NotDurable, Unavailable
+from catalog import errors
+from catalog.errors import BeejanError, NotDurable, Unavailable
 from serve_apps.ingest import deployment
 from serve_apps.ingest.deployment import OPTIONS, Replica, ingest, passing
 from serve_apps.passing import Answered, Asked
@@ -60,7 +62,18 @@ class Handle:
         return Answered(200, [], asked.target.encode())
 
 
-@pytest.mark.parametrize("failure", [None, RayActorError(), BackPressureError(1, 1)])
+def wrapped(error: BeejanError) -> Exception:
+    """As Ray gives what was raised in an actor."""
+    cause: Exception = RayTaskError("find", "Traceback", error).as_instanceof_cause()
+    return cause
+
+
+OURS = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, BeejanError)]
+RAISED = [*(kind("said") for kind in OURS), *(wrapped(kind("said")) for kind in OURS)]
+GONE = [RayActorError(), BackPressureError(1, 1), RpcError()]
+
+
+@pytest.mark.parametrize("failure", [None, *GONE, *RAISED], ids=repr)
 def test_a_query_side_that_is_gone_is_unavailable(monkeypatch: Any, failure: Exception | None) -> None:
     monkeypatch.setattr(deployment.serve, "get_deployment_handle", lambda *_: Handle(failure))
     if failure is None:

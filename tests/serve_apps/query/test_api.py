@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,15 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from catalog.errors import Busy, TooLarge, UnsafeStore
+from catalog import errors
+from catalog.errors import Busy, TooLarge, Unavailable, UnsafeStore
 from catalog.lake.commit import Lake
 from catalog.lake.store import local
 from catalog.tables import EVENTS
 from serve_apps.query.api import ROUTES, Deps, create_api
 from serve_apps.query.cursor import Cursor, digest, encode
 from serve_apps.query.engine.port import Answer, Gone, Limits, QueryEngine, Role, Value, never
+from serve_apps.query.refusals import OF_ENGINE
 from tests.serve_apps.client import Client
 from tests.serve_apps.query.engine.engines import duckdb
 from tests.serve_apps.query.lakes import commit, complaint, derive, event
@@ -23,9 +26,11 @@ ID = "{:032x}".format
 
 
 class Keys:
-    """One key for each role."""
+    """One key for each role, and one that only the database knows, which is away."""
 
     def role_of(self, token: str) -> Role | None:
+        if token == "key-new":
+            raise Unavailable("the control database does not answer")
         roles: dict[str, Role] = {"key-a": "analyst", "key-c": "compliance"}
         return roles.get(token)
 
@@ -64,6 +69,14 @@ def test_wants_a_key(authorization: str) -> None:
         answer = Client(app, {"Authorization": authorization}).request(method, path, content=b"{}")
         assert (answer.status_code, answer.json()["code"]) == (401, "no_key")
     assert engine.asked == []
+
+
+def test_keys_that_cannot_be_read_refuse_nobody_for_good() -> None:
+    answer = client(Canned(Busy("never asked")), "key-new").request(
+        "POST", "/v1/sql", json={"sql": "SELECT 1"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (503, "keys_unread")
+    assert answer.headers["retry-after"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -214,6 +227,14 @@ def test_a_body_that_is_no_query_is_a_problem(
 def test_an_error_says_whether_to_try_again(error: Exception, status: int, retry: str | None) -> None:
     answer = client(Canned(error)).get("/v1/ledger")
     assert (answer.status_code, answer.headers.get("retry-after")) == (status, retry)
+
+
+def test_every_error_of_an_engine_is_a_refusal_that_is_listed() -> None:
+    promised = re.findall(r"\b[A-Z][A-Za-z]+\b", (QueryEngine.query.__doc__ or "").partition("Raises")[2])
+    raised = [getattr(errors, name) for name in promised]
+    assert {each.code for each in raised} == set(OF_ENGINE)
+    for each in raised:
+        assert client(Canned(each("said"))).get("/v1/ledger").status_code == OF_ENGINE[each.code].status
 
 
 def test_csv_is_no_formula() -> None:

@@ -48,4 +48,4 @@ def test_an_error_nobody_foresaw_is_an_answer_too() -> None:
     answered = ask(
         Canned(ZeroDivisionError()), Asked("GET", "/v1/ledger", [("authorization", "Bearer key-a")])
     )
-    assert answered[0].status == 500
+    assert (answered[0].status, msgspec.json.decode(answered[0].body)["code"]) == (500, "internal")

@@ -11,16 +11,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import pyarrow as pa
 import pytest
+import requests
 import uvicorn
+from trino.exceptions import TrinoQueryError
 
 from catalog.clock import SystemClock
-from catalog.errors import Unavailable
+from catalog.errors import BeejanError, TooSlow, Unavailable
+from catalog.tables import TABLES
 from cluster.stack.stack import Stack
 from serve_apps.query.access import OWNER
 from serve_apps.query.api import Deps, create_api
+from serve_apps.query.engine import trino
 from serve_apps.query.engine.connection import Address, Watched, opened
-from serve_apps.query.engine.port import Answer, Gone, Limits, QueryEngine, Role, Value, never
+from serve_apps.query.engine.port import ROLES, Answer, Gone, Limits, QueryEngine, Role, Value, never
 from serve_apps.query.engine.trino import Trino, rows
 from tests.serve_apps.query.conftest import Small
 from tests.serve_apps.query.engine.engines import address
@@ -89,6 +94,57 @@ def test_a_server_that_is_not_there_is_a_503_within_its_time(
         assert client(engine).get("/v1/dictionary").status_code == 200
     finally:
         engine.close()
+
+
+@pytest.fixture
+def cold(closed: int) -> Iterator[Trino]:
+    """An engine that has asked nothing yet."""
+    engine = Trino(Address("localhost", closed, "", dict.fromkeys(ROLES, "")), SystemClock(), processes=1)
+    yield engine
+    engine.close()
+
+
+class Server:
+    """In place of Trino: it answers, fails, or takes too long, as the next of `does` says."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *does: Exception | None) -> None:
+        self._does = list(does)
+        monkeypatch.setattr(trino, "rows", lambda *_: [[name, 1] for name in TABLES])
+        monkeypatch.setattr(trino, "_table", self._answer)
+
+    def _answer(self, *_: object) -> pa.Table:
+        does = self._does.pop(0)
+        if does is not None:
+            raise does
+        return pa.table({"x": [1]})
+
+
+def query_error(name: str) -> TrinoQueryError:
+    return TrinoQueryError({"errorName": name, "errorType": "INTERNAL_ERROR"})
+
+
+@pytest.mark.parametrize("late", [TooSlow("ended here"), query_error("EXCEEDED_TIME_LIMIT")])
+def test_a_server_that_just_started_is_slow_and_not_the_query(
+    cold: Trino, late: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away, starting = requests.ConnectionError(), query_error("SERVER_STARTING_UP")
+    Server(monkeypatch, late, late, None, late, away, late, None, late, starting, late, None, late)
+    found = []
+    for _ in range(12):
+        try:
+            found.append(str(cold.query("SELECT 1 AS x", (), "analyst", Limits()).truncated))
+        except BeejanError as error:
+            found.append(error.code)
+    on_the_way = ["unavailable", "False", "too_slow", "unavailable"]
+    assert found == ["unavailable", *on_the_way, *on_the_way, *on_the_way[:3]]
+
+
+def test_warming_asks_once_and_may_fail(cold: Trino, monkeypatch: pytest.MonkeyPatch) -> None:
+    Server(monkeypatch, requests.ConnectionError(), None, TooSlow("ended here"))
+    cold.warm()
+    cold.warm()
+    with pytest.raises(TooSlow):
+        cold.query("SELECT 1 AS x", (), "analyst", Limits())
 
 
 def test_a_wrong_password_or_certificate_says_no_more_than_unavailable(stack: Stack, tmp_path: Path) -> None:
