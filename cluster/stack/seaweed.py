@@ -7,9 +7,10 @@ SQLite keeps since its own default for them never syncs.
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -78,6 +79,9 @@ def prepare(stack: Stack) -> None:
     for folder in (_data(stack), names.parent):
         folder.mkdir(mode=0o700, exist_ok=True)
     _reindex(stack)
+    # With a journal written ahead, which the file remembers, a name costs one sync instead of three.
+    with closing(sqlite3.connect(_data(stack) / "names.db")) as made:
+        made.execute("PRAGMA journal_mode=WAL")
     names.write_text(f'[sqlite]\nenabled = true\ndbFile = "{_data(stack)}/names.db"\n')
     views = VIEWS.removeprefix("s3://")
     may = {
