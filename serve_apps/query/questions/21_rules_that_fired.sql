@@ -5,7 +5,7 @@ SELECT
     json_extract_scalar(found.entry, '$.l2') AS category,
     count(*) AS fired,
     count(DISTINCT c.event_id) AS events,
-    CAST(sum(CAST(c.confidence AS decimal(18, 6))) AS double) / count(c.confidence) AS average_confidence
+    CAST(sum(CAST(c.confidence AS decimal(18, 12))) AS double) / count(c.confidence) AS average_confidence
 FROM complaints AS c
 CROSS JOIN UNNEST(CAST(json_parse(c.evidence) AS array(json))) AS found(entry)
 WHERE json_extract_scalar(found.entry, '$.l2') IS NOT NULL

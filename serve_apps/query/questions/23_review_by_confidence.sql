@@ -5,7 +5,7 @@ SELECT
     count(*) AS complaints,
     count_if(needs_review) AS for_review,
     CAST(count_if(needs_review) AS double) / count(*) AS review_ratio,
-    CAST(sum(CAST(confidence AS decimal(18, 6))) AS double) / count(confidence) AS average_confidence
+    CAST(sum(CAST(confidence AS decimal(18, 12))) AS double) / count(confidence) AS average_confidence
 FROM complaints
 WHERE is_complaint
 GROUP BY CAST(floor(confidence * 10) AS bigint)

@@ -6,7 +6,7 @@ SELECT
     disposition,
     count(*) AS events,
     CAST(count(*) AS double) / sum(count(*)) OVER (PARTITION BY channel) AS share_of_channel,
-    CAST(sum(CAST(similarity AS decimal(18, 7))) AS double) / count(similarity) AS average_similarity
+    CAST(sum(CAST(similarity AS decimal(18, 12))) AS double) / count(similarity) AS average_similarity
 FROM events
 WHERE disposition <> 'quarantined'
 GROUP BY channel, link_kind, disposition
