@@ -37,6 +37,8 @@ SEND_S = 0.5
 CALM_S = 6.0
 """At least so long there is no trouble after the last one, and at most between two restarts."""
 LIMIT_S = 500.0
+EACH_S = 10.0
+"""For one connection to end: there is one every second or so."""
 RATIO = 0.01
 """Of requests, for each of the proxy's five fates."""
 CAMPAIGN = (
@@ -127,7 +129,8 @@ def _settled(trial: Trial, folder: Path, findings: list[str], hits: dict[str, in
 
 def _terminate(database: Database, trial: Trial, folder: Path) -> dict[str, int]:
     del folder
-    rng, ended, until_s = random.Random(trial["seed"]), 0, monotonic() + LIMIT_S
+    # Nothing more is ended where nothing connects any more.
+    rng, ended, until_s = random.Random(trial["seed"]), 0, monotonic() + EACH_S * trial["times"]
     with database.owner() as connection:
         while ended < trial["times"] and monotonic() < until_s:
             ended += len(connection.execute(TERMINATE).fetchall())
