@@ -12,8 +12,8 @@ from benchmarks.faults.parts import power_cut
 
 
 def trial(**cut: object) -> Trial:
-    """A home that is cut once, by default at the strictest."""
-    return {"seed": 7, "cuts": [{"seed": 7, "forget_all": True, "early_names": False, **cut}]}
+    """A home that is cut once, by default at the strictest; a slow machine reaches its failpoint too."""
+    return {"seed": 7, "cuts": [{"seed": 7, "forget_all": True, "early_names": False, "after_s": 30, **cut}]}
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -187,7 +187,7 @@ def test_the_store_syncs_before_it_answers(stack: Stack, tmp_path: Path) -> None
         for number in range(20):
             obstore.put(bucket, f"synced/{number}", b"kept", mode="create")
     lines = calls.read_text().splitlines()
-    for file in (".dat", "names.db"):  # what was sent, and by what name
+    for file in (".dat", "names.db-wal"):  # what was sent, and by what name
         assert len([line for line in lines if f"{file}>" in line]) >= 20, file
 
 
