@@ -45,7 +45,7 @@ check:
 	$(BIN)/lint-imports
 
 pytest:
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --dist loadfile
 
 faults: setup system
 	$(BIN)/python -m benchmarks.faults --part "$(PART)" --seed $(SEED)

@@ -46,8 +46,10 @@ class Api:
 @contextmanager
 def entered(given: Superset, account: str) -> Iterator[Api]:
     """Superset as one of its accounts. Raises Unavailable, as `ask` does."""
+    # A kept connection may be closed by its server just as it is used again.
+    limits = httpx.Limits(max_keepalive_connections=0)
     # Superset answers a write only to who sends its token along, and has the cookie that it came with.
-    with httpx.Client(base_url=given.address, timeout=SECONDS, trust_env=False) as client:
+    with httpx.Client(base_url=given.address, timeout=SECONDS, trust_env=False, limits=limits) as client:
         api = Api(client)
         login = {"username": account, "password": given.accounts[account], "provider": "db", "refresh": False}
         token = api.ask("POST", "security/login", json=login)["access_token"]

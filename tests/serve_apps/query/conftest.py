@@ -26,6 +26,7 @@ def small_lake(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     with GROUNDS[request.param](request, tmp_path_factory.mktemp("home")) as ground:
         small(ground.place).close()
         engine = ground.open()
+        engine.warm()
         yield Small(request.param, engine, ground.place)
         engine.close()
 
