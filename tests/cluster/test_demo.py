@@ -84,15 +84,23 @@ def test_told_to_come_back_it_does_and_a_refusal_is_told(monkeypatch: Any) -> No
         doors.send(post(1), "events", b"{}", JSON)
 
 
-def test_a_question_to_servers_that_still_start_is_asked_again(monkeypatch: Any) -> None:
-    left = [503, 503, 200]
+def test_a_question_to_servers_that_start_or_are_busy_is_asked_again(monkeypatch: Any) -> None:
+    left = [(503, "unavailable"), (400, "too_slow"), (200, "")]
 
     def door(_: httpx.Request) -> httpx.Response:
-        return httpx.Response(left.pop(0), headers={"Retry-After": "0"}, json={"as_of_seq": 1, "rows": []})
+        status, code = left.pop(0)
+        return httpx.Response(status, headers={"Retry-After": "0"}, json={"code": code})
 
     monkeypatch.setattr(demo.time, "sleep", lambda _: None)
-    assert client(door, monkeypatch).ask("SELECT 1") == {"as_of_seq": 1, "rows": []}
+    assert client(door, monkeypatch).ask("SELECT 1") == {"code": ""}
     assert left == []
+
+
+def test_a_refused_question_is_not_asked_again(monkeypatch: Any) -> None:
+    doors = client(lambda _: httpx.Response(400, json={"code": "bad_input"}), monkeypatch)
+    monkeypatch.setattr(demo.time, "sleep", lambda _: pytest.fail("asked again"))
+    with pytest.raises(Unavailable, match="refused"):
+        doors.ask("SELECT 1")
 
 
 def test_an_id_used_again_is_sent_and_not_acknowledged(monkeypatch: Any) -> None:
