@@ -24,10 +24,12 @@ from tests.stacks import settings_of
 DASHBOARD = "complaints"
 DELAY = "date_diff('second', event_time, received_at)"
 QUESTIONS = {
-    "Complaints by day": "SELECT local_date, l1, sum(complaints) FROM kpi_daily GROUP BY 1, 2",
-    "Complaints by region": "SELECT region, channel, sum(complaints) FROM kpi_daily GROUP BY 1, 2",
-    "Largest clusters": "SELECT members, customers, l1, l2, region, first_event_time, last_event_time, "
-    "representative_text, representative FROM clusters ORDER BY members DESC, representative LIMIT 20",
+    "Complaints by day": "SELECT local_date, l1, sum(complaints) FROM kpi_daily WHERE complaints > 0 "
+    "GROUP BY 1, 2",
+    "Complaints by region": "SELECT coalesce(region, '(not said)'), channel, sum(complaints) "
+    "FROM kpi_daily GROUP BY 1, 2",
+    "Largest clusters": "SELECT members, customers, l2, region, representative_text, first_event_time, "
+    "last_event_time FROM clusters ORDER BY members DESC, representative LIMIT 20",
     "Quarantine by reason": "SELECT reason, channel, count(*) FROM quarantine GROUP BY 1, 2",
     "Ledger by channel": "SELECT channel, sum(received), sum(accepted), sum(duplicate), sum(quarantined), "
     "sum(redelivered), 0 FROM ledger GROUP BY 1",
