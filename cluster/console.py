@@ -52,10 +52,10 @@ def _under_profile(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def configured() -> Settings:
     """The settings, with this process's failpoint armed. Who was not told a profile follows what is up at the
-    home: what is asked of a running product is never done to another store.
+    home, or was last: what is asked of a deployment is never done to another store.
     """
     settings = settings_module.read()
-    if not settings_module.is_chosen() and (found := up.running(settings)):
+    if not settings_module.is_chosen() and (found := up.latest(settings)):
         settings_module.choose(found.profile, found.cluster)
         settings = settings_module.read()
     failpoints.arm(settings.failpoint)
@@ -80,9 +80,11 @@ def cells(row: Mapping[str, Any]) -> list[str]:
     return ["null" if value is None else str(value) for value in row.values()]
 
 
-def table(columns: list[str], rows: list[list[str]]) -> None:
-    """A table for people; no cell is cut off, and none is markup."""
-    shown = Table(*(Column(name, overflow="fold") for name in columns), show_header=any(columns))
+def table(columns: list[str], rows: list[list[str]], whole: str = "") -> None:
+    """A table for people; no cell is cut off, none is markup, and those of the column `whole` stay in one
+    line, to be copied."""
+    made = (Column(name, overflow="fold", no_wrap=bool(name) and name == whole) for name in columns)
+    shown = Table(*made, show_header=any(columns))
     for row in rows:
         shown.add_row(*map(escape, row))
     Console().print(shown)

@@ -20,7 +20,7 @@ from catalog.control.keys import Role
 from catalog.errors import BadInput
 from cluster import up as background
 from cluster.console import AsJson, cells, configured, show, table
-from cluster.settings import Settings
+from cluster.settings import PROFILES, Settings
 from cluster.stop import Stop
 
 if TYPE_CHECKING:
@@ -64,6 +64,10 @@ def _jdbc(settings: Settings) -> str:
 def _start(settings: Settings, **defaults: str) -> bool:
     """Start it and wait, with a word about the wait; False when it was up already."""
     if background.running(settings) is None:
+        if settings.profile != PROFILES[0]:
+            from cluster.wiring import open_keys
+
+            open_keys(settings)  # a server that is away is told here, not in the log of what was started
         typer.echo("starting Ray and the doors: 10 to 30 seconds", err=True)
     return background.start(settings, **defaults)
 
@@ -118,7 +122,7 @@ def questions(as_json: AsJson = False) -> None:
     if as_json:
         show([each._asdict() for each in ready().values()], True)
     else:
-        table(["question", "in words", "asked by"], [[*each[:3]] for each in ready().values()])
+        table(["question", "in words", "asked by"], [[*each[:3]] for each in ready().values()], "question")
 
 
 def dictionary(

@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 from catalog.errors import BadInput, Unavailable
+from catalog.objects.s3 import Place
 from cluster import console, up
+from cluster.places import Places, write
 from cluster.settings import Settings
 from tests.cluster.test_cli import answer, beejan
 from tests.homes import append, line, run, small
@@ -100,7 +102,7 @@ def test_a_home_is_held_once_and_says_by_whom(settings: Settings) -> None:
     assert up.running(settings) is None
 
 
-def test_who_is_told_no_profile_follows_what_is_up(settings: Settings, monkeypatch: Any) -> None:
+def test_who_is_told_no_profile_follows_what_is_up_or_was_last(settings: Settings, monkeypatch: Any) -> None:
     monkeypatch.setenv("BEEJAN_HOME", str(settings.home))
     for name in ("BEEJAN_PROFILE", "BEEJAN_CLUSTER"):
         monkeypatch.setenv(name, "")  # so that what is chosen here is forgotten afterwards
@@ -110,8 +112,22 @@ def test_who_is_told_no_profile_follows_what_is_up(settings: Settings, monkeypat
         assert (found.profile, found.cluster) == ("cluster", named)
         monkeypatch.setenv("BEEJAN_PROFILE", "embedded")
         assert console.configured().profile == "embedded"
-    monkeypatch.setenv("BEEJAN_PROFILE", "")
-    assert console.configured().profile == "embedded"
+    for name in ("BEEJAN_PROFILE", "BEEJAN_CLUSTER"):
+        monkeypatch.setenv(name, "")
+    found = console.configured()
+    assert (found.profile, found.cluster) == ("cluster", named)
+    with up.held(replace(settings, profile="embedded")):
+        monkeypatch.setenv("BEEJAN_PROFILE", "")
+        assert console.configured().profile == "embedded"
+
+
+def test_servers_that_are_away_are_told_before_anything_starts(tmp_path: Path) -> None:
+    nowhere = "postgresql+psycopg://nobody:none@127.0.0.1:1/none"
+    objects = Place("s3://beejan", "http://127.0.0.1:1", "us-east-1", "", "")
+    file = write(Places(nowhere, nowhere, objects, "s3://beejan/warehouse"), tmp_path / "cluster.json")
+    done = beejan(tmp_path, "up", BEEJAN_PROFILE="cluster", BEEJAN_CLUSTER=str(file))
+    assert (done.returncode, "the control database does not answer" in done.stderr) == (4, True)
+    assert not (tmp_path / "state" / "up.log").exists()
 
 
 def test_down_ends_who_holds_the_home(settings: Settings) -> None:
