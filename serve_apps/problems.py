@@ -31,6 +31,13 @@ INTERNAL = Refusal(
     "send it again; if it stays, whoever runs the door finds it in its log",
 )
 """The answer where nobody foresaw what happened."""
+UNAVAILABLE = Refusal(
+    "unavailable",
+    503,
+    "the lake, the SQL server or the query side does not answer, or is still warming up",
+    "wait and ask again; events are taken in meanwhile",
+)
+"""The answer to a question, from either door, while who should know it is silent."""
 
 
 class Refused(Exception):

@@ -86,6 +86,6 @@ class Asking:
                 yield
         # Whatever it failed by, TooSlow too: the question about one event is ours, not the caller's fault.
         except (TimeoutError, BeejanError):
-            raise refused("warehouse_silent") from None
+            raise refused("unavailable") from None
         finally:
             self._free += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from serve_apps.problems import INTERNAL, Refusal, Refused
+from serve_apps.problems import INTERNAL, UNAVAILABLE, Refusal, Refused
 
 STATUSES = {
     400: "the request cannot be read",
@@ -64,8 +64,7 @@ REFUSALS = {
                 "send it again; nothing was acknowledged"),
         Refusal("keys_unread", 503, "the keys could not be read yet", "send it again"),
         Refusal("draining", 503, "this replica is about to stop", "send it again: another one takes it"),
-        Refusal("warehouse_silent", 503, "the warehouse does not answer",
-                "ask again; events are taken in meanwhile"),
+        UNAVAILABLE,
     )
 }  # fmt: skip
 

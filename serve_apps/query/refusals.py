@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_apps.problems import INTERNAL, Refusal, Refused
+from serve_apps.problems import INTERNAL, UNAVAILABLE, Refusal, Refused
 
 REFUSALS = {
     row.code: row
@@ -36,8 +36,7 @@ OF_ENGINE = {
                 "read fewer rows or columns"),
         Refusal("too_slow", 400, "the query takes too long", "read fewer rows"),
         Refusal("busy", 503, "too many queries at once", "wait a moment and ask again"),
-        Refusal("unavailable", 503, "the lake or the SQL server does not answer, or is still warming up",
-                "wait and ask again"),
+        UNAVAILABLE,
     )
 }  # fmt: skip
 """Errors of the engine keep their own codes. What an answer says of one is closer to its case than this."""

@@ -80,7 +80,7 @@ CASES = [
     Case("body_too_large", "/v1/sql", b"x" * 51),
 ]  # fmt: skip
 ELSEWHERE = {"role_denied", "id_reused", "source_too_fast", "door_full", "not_durable", "keys_unread",
-             "draining", "warehouse_silent", "internal"}  # fmt: skip
+             "draining", "unavailable", "internal"}  # fmt: skip
 
 
 def assert_problem(answer: httpx.Response, code: str) -> None:
@@ -401,7 +401,7 @@ def test_a_silent_warehouse_is_told_and_costs_the_door_nothing(tmp_path: Path, q
 
     *refused, taken = asyncio.run(send())
     for answer in refused:
-        assert_problem(answer, "warehouse_silent")
+        assert_problem(answer, "unavailable")
     assert taken.status_code == 202
 
 
