@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
-import math
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -76,6 +76,11 @@ class Settings:
         return self.stack.absolute() / _PLACES
 
     @property
+    def cache_folder(self) -> Path:
+        """Where `stack up` keeps what it fetches."""
+        return self.cache.expanduser().absolute()
+
+    @property
     def code_version(self) -> str:
         """The installed version of the product."""
         return importlib.metadata.version("beejan")
@@ -97,8 +102,9 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
             if spec.name == "profile" and value not in PROFILES:
                 raise BadInput("no such profile", hint="one of " + ", ".join(PROFILES), name=name)
             least = 0 if spec.name == "min_free_bytes" else 1e-9
-            if kind in (int, float) and not least <= value < math.inf:
-                raise BadInput("a setting out of bounds", hint="it must be positive and finite", name=name)
+            most = 65_535 if spec.name == "port" else sys.float_info.max
+            if kind in (int, float) and not least <= value <= most:
+                raise BadInput("a setting out of bounds", hint=f"more than 0, at most {most:g}", name=name)
     if "cluster" not in given:
         given["cluster"] = given.get("stack", _STACK) / _PLACES
     return Settings(**given)

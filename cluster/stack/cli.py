@@ -105,7 +105,7 @@ def sql(
 
     settings = configured()
     stack = Stack.open(settings.stack.absolute())
-    jar = distribution.console(settings.cache.expanduser())
+    jar = distribution.console(settings.cache_folder)
     words = [*console.command(stack, jar, user), *asked, *context.args]
     os.execve(words[0], words, os.environ | {console.PASSWORD: stack.users[user]})
 

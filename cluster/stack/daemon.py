@@ -9,8 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-_NOTE = 'cat /proc/$$/stat /proc/sys/kernel/random/boot_id >"$0.new" && mv "$0.new" "$0" && exec "$@"'
-"""The process notes itself before it becomes the server: no moment in which it runs and nobody knows."""
+_NOTE = 'cat /proc/$$/stat /proc/sys/kernel/random/boot_id >"$0.new" && mv "$0.new" "$0" && cd / && exec "$@"'
+"""The process notes itself before it becomes the server: no moment in which it runs and nobody knows. It
+leaves the caller's folder, where some programs look for settings first; its paths are absolute."""
 _STATE, _PARENT, _START = 0, 1, 19
 """Fields of /proc/PID/stat behind the name."""
 
@@ -73,9 +74,9 @@ def noted(note: Path) -> Daemon | None:
     """The process that a note names, if it still runs."""
     try:
         stat, _, boot = note.read_text().strip().rpartition("\n")
-    except FileNotFoundError:
+        found = Daemon(int(stat.partition(" ")[0]), int(_stat(stat)[_START]), boot)
+    except (FileNotFoundError, ValueError, IndexError):  # none, or what a power cut left of it
         return None
-    found = Daemon(int(stat.partition(" ")[0]), int(_stat(stat)[_START]), boot)
     return found if found.is_alive() else None
 
 

@@ -51,9 +51,8 @@ def installed(cache: Path, tarball: Path | None) -> Path:
             if tarball is not None:
                 _unpack(tarball, target)
             else:
-                downloads = cache / f"{NAME}.maven"
-                _unpack(_fetch(downloads, ARTIFACT), target)
-                shutil.rmtree(downloads)
+                with _fetched(cache, ARTIFACT) as fetched:
+                    _unpack(fetched, target)
     return target
 
 
@@ -62,12 +61,10 @@ def console(cache: Path) -> Path:
     target = cache / f"trino-cli-{VERSION}.jar"
     with _alone(cache):
         if not target.exists():
-            downloads = cache / f"{target.name}.maven"
-            fetched = _fetch(downloads, CONSOLE)
-            if _digest(fetched) != CONSOLE_SHA256:
-                raise Unavailable("what Maven fetched is not Trino's console", hint="fetch it again")
-            fetched.replace(target)
-            shutil.rmtree(downloads)
+            with _fetched(cache, CONSOLE) as fetched:
+                if _digest(fetched) != CONSOLE_SHA256:
+                    raise Unavailable("what Maven fetched is not Trino's console", hint="fetch it again")
+                fetched.replace(target)
     return target
 
 
@@ -78,6 +75,17 @@ def _alone(cache: Path) -> Iterator[None]:
     with (cache / "lock").open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def _fetched(cache: Path, artifact: str) -> Iterator[Path]:
+    """The file of an artifact. It is gone afterwards, whole or not: Maven would never fetch it again."""
+    downloads = cache / f"{artifact.split(':')[1]}.maven"
+    file = _fetch(downloads, artifact)
+    try:
+        yield file
+    finally:
+        shutil.rmtree(downloads)
 
 
 def _fetch(repository: Path, artifact: str) -> Path:

@@ -59,7 +59,7 @@ def up(settings: Settings, clock: Clock) -> list[str]:
     with _alone(folder):
         stack = Stack.open(folder) if (folder / FILE).exists() else Stack.create(folder)
         tarball = Path(settings.trino_tarball) if settings.trino_tarball else None
-        installed = distribution.installed(settings.cache.expanduser(), tarball)
+        installed = distribution.installed(settings.cache_folder, tarball)
         database, store, engine = (
             postgres.server(stack),
             seaweed.server(stack),
@@ -88,7 +88,7 @@ def up_superset(settings: Settings) -> tuple[Superset, list[str]]:
     """
     folder = settings.stack.absolute()
     stack = Stack.open(folder)
-    programs = environment.installed(settings.cache.expanduser())
+    programs = environment.installed(settings.cache_folder)
     with _alone(folder):
         given = Superset.open(stack) if (folder / superset.FILE).exists() else Superset.create(stack)
         started: list[str] = []

@@ -86,15 +86,26 @@ def prepare(stack: Stack) -> None:
 
 
 def make_databases(stack: Stack, passwords: Mapping[str, str]) -> None:
-    """The role and the database of each name, closed to every other role; nothing when they are there."""
-    with connect(stack) as owner:
-        for name, word in passwords.items():
-            role, password = Identifier(name), Literal(word)
-            if not owner.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchall():
-                owner.execute(SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, password))
-            if not owner.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchall():
-                owner.execute(SQL("CREATE DATABASE {} OWNER {}").format(role, role))
-            owner.execute(SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(role))
+    """The role and the database of each name, closed to every other role; nothing when they are there.
+
+    Raises Unavailable when the server does not answer.
+    """
+    try:
+        with connect(stack) as owner:
+            for name, word in passwords.items():
+                _make_database(owner, name, word)
+    except psycopg.OperationalError as error:
+        kind = type(error).__name__
+        raise Unavailable("PostgreSQL does not answer", hint="`beejan stack up`", kind=kind) from None
+
+
+def _make_database(owner: psycopg.Connection, name: str, word: str) -> None:
+    role, password = Identifier(name), Literal(word)
+    if not owner.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchall():
+        owner.execute(SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, password))
+    if not owner.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchall():
+        owner.execute(SQL("CREATE DATABASE {} OWNER {}").format(role, role))
+    owner.execute(SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(role))
 
 
 def _answer(stack: Stack) -> None:

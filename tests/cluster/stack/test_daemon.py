@@ -93,3 +93,15 @@ def test_its_memory_is_known_while_it_lives(sleeper: Daemon) -> None:
     sleeper.send(signal.SIGKILL)
     until_gone(sleeper)
     assert sleeper.peak_bytes() == 0
+
+
+def test_a_note_that_a_power_cut_left_without_content_names_nobody(tmp_path: Path) -> None:
+    for content in ("", "\0\0\0", "17 (sh) S 1"):
+        (tmp_path / "note").write_text(content)
+        assert noted(tmp_path / "note") is None
+
+
+def test_it_runs_in_no_folder_of_its_caller(sleeper: Daemon, tmp_path: Path) -> None:
+    """Where programs would look for their settings first."""
+    until_noted(tmp_path / "note")
+    assert Path(f"/proc/{sleeper.pid}/cwd").readlink() == Path("/")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from catalog.errors import BadInput, Unavailable
+from catalog.errors import BadInput, BeejanError, Unavailable
 from cluster.stack import distribution
-from cluster.stack.distribution import NAME, installed
+from cluster.stack.distribution import NAME, console, installed
 
 KEPT = {"lib/a.jar", "plugin/iceberg/linked.jar", "plugin/iceberg/iceberg-1.jar", "bin/launcher"}
 
@@ -78,3 +79,21 @@ def test_what_maven_says_is_passed_on(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(Unavailable, match="no such artifact"):
         installed(tmp_path / "cache", None)
+
+
+@pytest.mark.parametrize("get", [lambda cache: installed(cache, None), console])
+def test_what_came_broken_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, get: Callable[[Path], Path]
+) -> None:
+    """Maven takes what is in its folder already for the real one."""
+    monkeypatch.setattr(distribution, "_fetch", broken)
+    with pytest.raises(BeejanError, match="fetch it again"):
+        get(tmp_path / "cache")
+    assert {path.name for path in (tmp_path / "cache").iterdir()} == {"lock"}
+
+
+def broken(repository: Path, artifact: str) -> Path:
+    """In place of Maven: half a file."""
+    repository.mkdir()
+    (repository / "half").write_bytes(artifact.encode())
+    return repository / "half"
