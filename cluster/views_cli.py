@@ -16,7 +16,7 @@ views_app = typer.Typer(no_args_is_help=True, help="The served views, and who ma
 @views_app.command()
 def apply(
     view: Annotated[str | None, typer.Option("--view", help="One view alone.")] = None,
-    version: Annotated[int | None, typer.Option("--version", help="Which version of it.")] = None,
+    version: Annotated[int | None, typer.Option("--version", min=1, help="Which version of it.")] = None,
 ) -> None:
     """Make or replace the views in Trino, all as they are in force unless told, and write its rules anew."""
     from cluster.query_side import make_views, write_rules

@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 from fastapi import Response
 
-from serve_apps.query.engine.port import Answer
+from serve_apps.query.engine.port import Answer, past_calendar
 from serve_apps.query.refusals import refused
 from serve_apps.query.views import type_name
 
@@ -34,12 +34,15 @@ def respond(answer: Answer, accept: str, more: str | None = None) -> Response:
 
 
 def rows(table: pa.Table) -> list[dict[str, Any]]:
-    """Rows as dictionaries, ready to be JSON."""
+    """Rows as dictionaries, ready to be JSON. Raises BadInput for a time that no calendar here has."""
     # msgspec writes decimals as text, while every engine here has whole numbers in them at most.
     plain = [
         pa.field(each.name, pa.float64()) if pa.types.is_decimal(each.type) else each for each in table.schema
     ]
-    return list(table.cast(pa.schema(plain)).to_pylist())
+    try:
+        return list(table.cast(pa.schema(plain)).to_pylist())
+    except (ValueError, OverflowError):
+        raise past_calendar() from None
 
 
 def _json(answer: Answer, more: str | None) -> bytes:

@@ -43,3 +43,12 @@ def test_the_embedded_engine_makes_its_own(tmp_path: Path) -> None:
     assert answer(tmp_path, "views", "check") == {"drift": []}
     assert "makes its views itself" in beejan(tmp_path, "views", "apply").stderr
     assert json.loads(beejan(tmp_path, "views", "rules").stdout) == rules()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("views", "apply", "--view", "events", "--version", "0"), ("query", "SELECT 1 AS x", "--rows", "-1")],
+)
+def test_a_number_that_means_nothing_is_2(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = beejan(tmp_path, *words, COLUMNS="200")
+    assert (done.returncode, "Invalid value" in done.stderr) == (2, True)

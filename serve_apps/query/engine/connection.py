@@ -11,10 +11,11 @@ import requests
 from trino import exceptions
 from trino.auth import BasicAuthentication
 from trino.dbapi import Connection, Cursor, connect
+from urllib3.exceptions import HTTPError
 
 from catalog.clock import Clock
 from catalog.errors import BadInput, BeejanError, Busy, TooLarge, TooSlow, Unavailable
-from serve_apps.query.engine.port import Gone
+from serve_apps.query.engine.port import Gone, past_calendar
 
 CATALOG = "lake"
 CONNECT_S = 1.5
@@ -88,6 +89,9 @@ class Watched(requests.Session):
         except requests.Timeout:
             self.left_s()
             raise
+        except HTTPError as error:  # while the body was read
+            self.left_s()
+            raise requests.ConnectionError(type(error).__name__) from None
         if len(body) > self._most_bytes:
             raise TooLarge("the answer is too large", hint="ask for fewer rows or columns")
         response._content = body
@@ -136,6 +140,8 @@ def meant(error: Exception) -> BeejanError:
     """What the caller can be told of a failure: the server's own words may quote values from rows."""
     if isinstance(error, BeejanError):
         return error
+    if isinstance(error, exceptions.TrinoDataError):
+        return past_calendar()
     name = error.error_name if isinstance(error, exceptions.TrinoQueryError) else None
     if name is None:
         kind = type(error).__name__

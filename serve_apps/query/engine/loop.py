@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from serve_apps.query.engine.wire import Ask, Setup, Told, read, write
+from serve_apps.query.engine.wire import Ask, Setup, Told, framed, read, write
 
 SLACK_BYTES = 512 << 20
 """Of address space beside what the work itself may take: threads' stacks, and what reading Parquet maps."""
@@ -21,13 +21,13 @@ def work(asked: BinaryIO, told: BinaryIO, prepare: Callable[[Setup], Callable[[A
     setup = msgspec.msgpack.decode(read(asked), type=Setup)
     answer = prepare(setup)
     confine(setup.memory_bytes)
-    write(told, Told())
+    write(told, framed(Told()))
     decoder = msgspec.msgpack.Decoder(Ask)
     while frame := read(asked):
         ask = decoder.decode(frame)
         # Ends this process even where the door, which should have ended it, is gone.
         signal.alarm(int(ask.seconds) + 5)
-        write(told, answer(ask))
+        write(told, framed(answer(ask)))
         signal.alarm(0)
 
 

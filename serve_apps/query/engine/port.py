@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple, Protocol, get_args
 
 import pyarrow as pa
 
+from catalog.errors import BadInput
+
 Role = Literal["analyst", "operations", "finance", "compliance"]
 ROLES: tuple[Role, ...] = get_args(Role)
 """Who asks: `roles.toml` says what each may see."""
@@ -21,6 +23,11 @@ Gone = Callable[[], bool]
 def never() -> bool:
     """Of a caller that stays."""
     return False
+
+
+def past_calendar() -> BadInput:
+    """What to raise for an answer with a date or a time beyond the years 1 to 9999."""
+    return BadInput("a date of the answer is out of range", hint="CAST it to varchar")
 
 
 class Limits(NamedTuple):

@@ -14,7 +14,7 @@ import msgspec
 
 from catalog.clock import Clock
 from catalog.errors import BeejanError, TooLarge, TooSlow, Unavailable
-from serve_apps.query.engine.wire import Ask, Setup, Told, write
+from serve_apps.query.engine.wire import Ask, Setup, Told, framed, write
 
 START_S = 60.0
 CHUNK_BYTES = 1 << 20
@@ -45,17 +45,19 @@ class Process:
             raise Unavailable("no query process can be made", hint="is memory short?", cause=why) from None
         self._stdin, self._stdout = cast(BinaryIO, self._child.stdin), cast(BinaryIO, self._child.stdout)
         with suppress(BrokenPipeError):
-            write(self._stdin, setup)
+            write(self._stdin, framed(setup))
 
     def ask(self, ask: Ask) -> Told:
-        """Raises TooSlow, TooLarge or Unavailable where no answer came: the child is `spent` then."""
+        """Raises TooSlow, TooLarge or Unavailable where no answer came: the child is `spent` then. Raises
+        BadInput for what cannot be asked."""
+        frame = framed(ask)
         self._asked = True
         if not self._ready:
             failed = Unavailable("the query process does not start", hint="check memory and installation")
             self._receive(START_S, failed, failed)
             self._ready = True
         try:
-            write(self._stdin, ask)
+            write(self._stdin, frame)
         except BrokenPipeError:
             raise Unavailable("the query process has ended", hint="ask again") from None
         told = self._receive(

@@ -59,10 +59,20 @@ def unfailed(told: Told) -> Told:
     return told
 
 
-def write(pipe: BinaryIO, frame: Setup | Ask | Told) -> None:
-    """One frame: its length in 8 bytes, then MessagePack."""
-    body = msgspec.msgpack.encode(frame)
-    pipe.write(len(body).to_bytes(8, "big") + body)
+def framed(told: Setup | Ask | Told) -> bytes:
+    """One frame: its length in 8 bytes, then MessagePack. Raises BadInput for a value that fits in none."""
+    try:
+        body = msgspec.msgpack.encode(told)
+    except (OverflowError, UnicodeEncodeError):
+        raise BadInput(
+            "a value of the query cannot be read", hint="texts in Unicode, numbers of 64 bits"
+        ) from None
+    return len(body).to_bytes(8, "big") + body
+
+
+def write(pipe: BinaryIO, frame: bytes) -> None:
+    """Now, not when a buffer is full."""
+    pipe.write(frame)
     pipe.flush()
 
 

@@ -13,6 +13,7 @@ import pytest
 from catalog.errors import BadInput, TooLarge, TooSlow
 from catalog.lake.commit import Lake
 from catalog.tables import EVENTS
+from serve_apps.query.answers import rows
 from serve_apps.query.engine.port import ROLES, Limits, QueryEngine, Role
 from serve_apps.query.roles import grants
 from serve_apps.query.views import type_name, views
@@ -246,3 +247,16 @@ def test_columns_are_found_by_id_not_by_name(ground: Ground) -> None:
     lake.close()
     assert ask(engine, "SELECT city, zone FROM events") == [{"city": "Africa/Lagos", "zone": "Ikeja"}]
     engine.close()
+
+
+@pytest.mark.parametrize("value", [1 << 70, -(1 << 70), "\ud800"])
+def test_a_value_that_no_engine_holds_is_refused(engine: QueryEngine, value: int | str) -> None:
+    with pytest.raises(BadInput):
+        ask(engine, "SELECT ? AS x", value)
+    assert ask(engine, "SELECT 1 AS x") == [{"x": 1}]
+
+
+@pytest.mark.parametrize("then", ["date_add('year', 9000, event_date)", "date_add('year', 9000, event_time)"])
+def test_a_day_past_every_calendar_is_refused(engine: QueryEngine, then: str) -> None:
+    with pytest.raises(BadInput, match="CAST"):
+        rows(engine.query(f"SELECT {then} AS x FROM events", (), "analyst", FEW).table)

@@ -197,3 +197,20 @@ def test_a_caller_who_hangs_up_ends_the_query_in_the_server(stack: Stack, small_
 
     asyncio.run(hang_up())
     assert len(states(stack, "= 'FAILED'")) == before + 1
+
+
+@pytest.mark.parametrize("head", ["Content-Length: 100", "Transfer-Encoding: chunked"])
+def test_an_answer_that_breaks_off_is_a_failure_of_the_server(head: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        breaking = pool.submit(break_off, server, f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n5\r\nhalf")
+        with pytest.raises(trino.FAILURES), Watched(SystemClock(), 30.0, 1 << 20, never) as session:
+            session.get(f"http://127.0.0.1:{server.getsockname()[1]}/")
+        breaking.result()
+
+
+def break_off(server: socket.socket, said: str) -> None:
+    """Say so much to the next caller, and no more."""
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(1 << 16)
+        connection.sendall(said.encode())
