@@ -87,7 +87,7 @@ class Doors:
 
     def __init__(self, address: str, tokens: dict[str, str]) -> None:
         self._tokens = tokens
-        self._client = httpx.Client(base_url=address, timeout=60.0)
+        self._client = httpx.Client(base_url=address, timeout=60.0, trust_env=False)
 
     def close(self) -> None:
         """Let go of the connections."""

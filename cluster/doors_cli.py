@@ -77,8 +77,8 @@ def _hold(settings: Settings) -> None:
 
     stopping = Stop()
     stopping.listen()
-    with background.held(settings):
-        doors = rayed.Doors(serving.choose_proxy, partial(serving.open_doors, settings), serving.close_doors)
+    with background.held(settings), serving.proxy_chosen():
+        doors = rayed.Doors(partial(serving.open_doors, settings), serving.close_doors)
         # Nobody who holds a home up gives up waiting for another sequencer to end.
         rayed.run(settings, False, stopping, lambda: False, doors)
 
@@ -92,9 +92,14 @@ def query(
     sql: Annotated[str, typer.Argument(help="One SELECT in Trino's dialect over the served views.")] = "",
     question: Annotated[str, typer.Option("--question", help="One of `beejan questions` instead.")] = "",
     form: Annotated[Literal["table", "json", "csv"], typer.Option("--format")] = "table",
-    rows: Annotated[int, typer.Option("--rows", help="At most so many rows.")] = 1_000,
+    rows: Annotated[int, typer.Option("--rows", min=1, help="At most so many rows.")] = 1_000,
 ) -> None:
     """Ask the tables of this home, as an analyst; needs nothing running."""
+    from cluster.places import places
+
+    settings = configured()
+    if trino := places(settings).trino:
+        trino.require_answer()
     from cluster.query_side import open_engine
     from serve_apps.query.answers import CSV, FORMATS, JSON
     from serve_apps.query.answers import rows as rows_of
@@ -104,7 +109,7 @@ def query(
     if bool(sql) == bool(question):
         raise BadInput("a query or a question, one of them", hint="beejan questions lists the questions")
     sql = sql or named(question).sql
-    with closing(open_engine(configured())) as engine:
+    with closing(open_engine(settings)) as engine:
         answer = engine.query(sql, (), "analyst", Limits(rows=rows))
     if form == "json":
         typer.echo(FORMATS[JSON](answer, None).decode())

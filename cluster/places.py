@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
 from catalog.control.schema import sqlite_url
-from catalog.errors import BadInput
-from catalog.lake.store import LakePlace, local
+from catalog.errors import BadInput, Unavailable
 from catalog.objects.folder import Folder
 from catalog.objects.port import Objects
 from catalog.objects.s3 import S3, Place
 from cluster.settings import Settings
-from cluster.stack.stack import Stack, write_private
+from cluster.stack.stack import Hidden, Stack, write_private
+
+if TYPE_CHECKING:
+    from catalog.lake.store import LakePlace
 
 
-class Hidden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A value whose text form holds no secret: only its name."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(…)"
+CONNECT_S = 1.0
 
 
 class Trino(Hidden, frozen=True, forbid_unknown_fields=True):
@@ -29,6 +31,22 @@ class Trino(Hidden, frozen=True, forbid_unknown_fields=True):
     address: str
     certificate: str
     users: dict[str, str]
+
+    @property
+    def host_port(self) -> tuple[str, int]:
+        """Of its address."""
+        url = urlsplit(self.address)
+        return url.hostname or "", url.port or 443
+
+    def require_answer(self) -> None:
+        """Raises Unavailable where nobody shows the certificate in time; loads nothing that takes long."""
+        try:
+            trusted = ssl.create_default_context(cafile=self.certificate)
+            with socket.create_connection(self.host_port, CONNECT_S) as plain:
+                trusted.wrap_socket(plain, server_hostname=self.host_port[0]).close()
+        except OSError as error:
+            kind = type(error).__name__
+            raise Unavailable("the SQL server does not answer", hint="is it up?", kind=kind) from None
 
 
 class Places(Hidden, frozen=True, forbid_unknown_fields=True):
@@ -54,6 +72,8 @@ class Places(Hidden, frozen=True, forbid_unknown_fields=True):
     @property
     def lake(self) -> LakePlace:
         """What the lake needs of it."""
+        from catalog.lake.store import LakePlace  # which takes long to import
+
         given = self.objects
         files = {
             "s3.endpoint": given.endpoint,
@@ -66,6 +86,8 @@ class Places(Hidden, frozen=True, forbid_unknown_fields=True):
 
 def embedded(home: Path) -> Places:
     """Everything in one folder of local disk."""
+    from catalog.lake.store import local
+
     lake = local(home)
     control = sqlite_url(home / "control.db")
     return Places(lake.catalog_url, control, Place(str(home), "", "", "", ""), lake.warehouse)

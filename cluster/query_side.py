@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from catalog.clock import SystemClock
 from catalog.control.keys import KeyCache
@@ -75,5 +74,4 @@ def write_rules(settings: Settings) -> None:
 def _address(trino: Server) -> Address:
     from serve_apps.query.engine.connection import Address
 
-    url = urlsplit(trino.address)
-    return Address(url.hostname or "", url.port or 443, trino.certificate, trino.users)
+    return Address(*trino.host_port, trino.certificate, trino.users)

@@ -35,9 +35,8 @@ log = logging.getLogger(__name__)
 
 
 class Doors(NamedTuple):
-    """What to do before Ray starts, once the actors run, and before they are told to stop."""
+    """What to do once the actors run, and before they are told to stop."""
 
-    before: Callable[[], None]
     opened: Callable[[], None]
     closed: Callable[[], None]
 
@@ -46,7 +45,7 @@ def _nothing() -> None:
     return None
 
 
-NO_DOORS = Doors(_nothing, _nothing, _nothing)
+NO_DOORS = Doors(_nothing, _nothing)
 
 
 def run(
@@ -59,7 +58,6 @@ def run(
     """Run the sequencer under Ray, here, until it ends; False when `give_up` ended the wait for another."""
     Home(settings.home).make_patiently(time.sleep, stopping)
     presence.note(Home(settings.home), "driver")
-    doors.before()
     try:
         start_ray(settings)
     except SystemExit:

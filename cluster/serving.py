@@ -6,9 +6,11 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import ray
@@ -33,8 +35,9 @@ log = logging.getLogger(__name__)
 INGEST, QUERY = "ingest", "query"
 SEQUENCER = "sequencer"
 
-FAST_PROXY = {
+PROXY = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # nobody reads them, and anybody could
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
 }
@@ -42,23 +45,33 @@ FAST_PROXY = {
 proxies to hear that they end. Serve reads this before anything of it runs."""
 
 
-OTHER_PORTS = (
-    "RAY_SERVE_HAPROXY_METRICS_PORT",
-    "RAY_SERVE_HAPROXY_STATS_PORT",
-    "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
-)
+OTHER_PORTS = ("RAY_SERVE_HAPROXY_STATS_PORT", "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT")
 """Serve's proxy listens on these too, on the same ones in every home unless told otherwise."""
+FILES = {
+    "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": "haproxy.cfg",
+    "RAY_SERVE_HAPROXY_SOCKET_PATH": "admin.sock",
+    "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": "server-state",
+    "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": "",
+}
+"""Who may write these may turn requests elsewhere. Unless told otherwise the proxy has them in one folder of
+every account's, which the first to come owns, and leaves them there."""
+FILES_IN = "/tmp"
+"""Holds a folder of our own for them, wherever TMPDIR is: the name of a socket has to be short."""
 
 
-def choose_proxy() -> None:
-    """Before Ray starts, since its processes inherit the choice."""
+@contextmanager
+def proxy_chosen() -> Iterator[None]:
+    """Before Ray starts, since its processes inherit the choice; when they have ended its files go."""
     with ExitStack() as held:
         free = [held.enter_context(socket.socket()) for _ in OTHER_PORTS]
         for each in free:
             each.bind(("", 0))
         ports = {name: str(each.getsockname()[1]) for name, each in zip(OTHER_PORTS, free, strict=True)}
-    for name, value in (FAST_PROXY | ports).items():
-        os.environ.setdefault(name, value)
+    with TemporaryDirectory(prefix="beejan-", dir=FILES_IN, ignore_cleanup_errors=True) as folder:
+        files = {name: str(Path(folder, file)) for name, file in FILES.items()}
+        for name, value in (PROXY | ports | files).items():
+            os.environ.setdefault(name, value)
+        yield
 
 
 def open_doors(settings: Settings) -> None:

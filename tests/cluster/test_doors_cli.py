@@ -11,16 +11,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from catalog.errors import BadInput, Unavailable
 from catalog.objects.s3 import Place
-from cluster import console, up
-from cluster.places import Places, write
+from cluster import console, doors_cli, up
+from cluster.places import Places, Trino, write
 from cluster.settings import Settings
+from cluster.stack.certificate import self_signed
 from tests.cluster.test_cli import answer, beejan
 from tests.homes import append, line, run, small
 
@@ -224,3 +228,56 @@ def test_decide_writes_a_decision_a_line_and_stores_nothing(tmp_path: Path) -> N
 def test_a_file_without_its_mapping_is_2(tmp_path: Path) -> None:
     done = beejan(tmp_path, "demo", "--input", "reviews.csv")
     assert (done.returncode, "mapping" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("content", ['[17, "http://127.0.0.1:8000"]', "\0\0\0", "{}"])
+def test_a_note_that_cannot_be_read_is_as_none(settings: Settings, content: str) -> None:
+    """Another version's, or what a power cut left of one."""
+    (settings.home / "state").mkdir(parents=True)
+    (settings.home / "state" / "up.lock").write_text(content)
+    assert up.latest(settings) is None
+
+
+def test_doors_of_this_machine_are_asked_past_any_proxy(settings: Settings, monkeypatch: Any) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with HTTPServer((settings.host, settings.port), Ready) as server:
+        Thread(target=server.handle_request).start()
+        assert up.is_ready(settings)
+
+
+class Ready(BaseHTTPRequestHandler):
+    """Says yes, once."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize("words", [("up",), ("status",)])
+def test_a_port_that_is_none_is_2(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = beejan(tmp_path, *words, BEEJAN_PORT="70000")
+    assert (done.returncode, "BEEJAN_PORT" in done.stderr, "Traceback" in done.stderr) == (2, True, False)
+
+
+def silent_cluster(tmp_path: Path, port: int) -> str:
+    """The file of a cluster whose Trino is at a port."""
+    nowhere = "postgresql+psycopg://nobody:none@127.0.0.1:1/none"
+    objects = Place("s3://beejan", "http://127.0.0.1:1", "us-east-1", "", "")
+    certificate = tmp_path / "certificate.pem"
+    certificate.write_bytes(self_signed("localhost", "127.0.0.1", datetime.now(UTC))[0])
+    trino = Trino(f"https://localhost:{port}", str(certificate), {"analyst": "word"})
+    given = Places(nowhere, nowhere, objects, "s3://beejan/warehouse", trino)
+    return str(write(given, tmp_path / "cluster.json"))
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_trino_that_is_silent_is_told_before_anything_is_loaded(
+    tmp_path: Path, taken: int, is_there: bool, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("BEEJAN_PROFILE", "cluster")
+    monkeypatch.setenv("BEEJAN_CLUSTER", silent_cluster(tmp_path, taken if is_there else 1))
+    monkeypatch.setitem(sys.modules, "cluster.query_side", None)  # what takes long
+    with pytest.raises(Unavailable, match="the SQL server does not answer"):
+        doors_cli.query("SELECT 1 AS x", "", "json", 1)
