@@ -16,7 +16,6 @@ from rich.live import Live
 from rich.table import Table
 
 from catalog.clock import SystemClock, to_datetime
-from catalog.control.keys import Role
 from catalog.errors import BadInput
 from cluster import up as background
 from cluster.console import AsJson, cells, configured, show, table
@@ -169,7 +168,7 @@ def decide(
 def create(
     source: Annotated[str, typer.Argument(help="Name of the producing system, or of who asks.")],
     channel: Annotated[list[str] | None, typer.Option("--channel", help="A channel it may send to.")] = None,
-    role: Annotated[Role, typer.Option("--role")] = "ingest",
+    role: Annotated[str, typer.Option("--role", help="`ingest`, or as whom to ask.")] = "ingest",
     as_json: AsJson = False,
 ) -> None:
     """Make a key. Its token goes to standard output, this once."""

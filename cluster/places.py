@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from catalog.control.schema import sqlite_url
 from catalog.errors import BadInput, Unavailable
 from catalog.objects.folder import Folder
 from catalog.objects.port import Objects
@@ -72,7 +71,7 @@ class Places(Hidden, frozen=True, forbid_unknown_fields=True):
     @property
     def lake(self) -> LakePlace:
         """What the lake needs of it."""
-        from catalog.lake.store import LakePlace  # which takes long to import
+        from catalog.lake.store import LakePlace  # takes long to import, as everything of the databases does
 
         given = self.objects
         files = {
@@ -86,6 +85,7 @@ class Places(Hidden, frozen=True, forbid_unknown_fields=True):
 
 def embedded(home: Path) -> Places:
     """Everything in one folder of local disk."""
+    from catalog.control.schema import sqlite_url
     from catalog.lake.store import local
 
     lake = local(home)

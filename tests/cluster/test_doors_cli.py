@@ -76,6 +76,7 @@ def test_a_key_is_made_shown_once_rotated_and_revoked(tmp_path: Path) -> None:
         (("create", "gateway", "--channel", "sms", "--channel", "fax"), "no such channel: fax"),
         (("create", "gateway"), "needs a channel"),
         (("create", "board", "--role", "analyst", "--channel", "sms"), "has no channel"),
+        (("create", "board", "--role", "king"), "no such role"),
         (("revoke", "0" * 12), "no such key"),
     ],
 )
