@@ -40,5 +40,9 @@ class Home(NamedTuple):
             pause(RETRY_S)
 
     def make(self) -> None:
-        """Create it so that it survives a power cut; the stores make their own folders in it."""
+        """Create it, for its owner alone, so that it survives a power cut; the stores make their own folders
+        in it. One that is there stays open to whomever it is."""
+        is_new = not self.root.exists()
         make_folders(self.state, self.root.parent)
+        if is_new:
+            self.root.chmod(0o700)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import NamedTuple, TypeVar
+import string
+from collections.abc import Awaitable, Mapping
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import quote
 
 from starlette.requests import Request
 
@@ -30,6 +32,12 @@ class Answered(NamedTuple):
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+
+
+def target(scope: Mapping[str, Any]) -> str:
+    """Of an ASGI request: its path with the query string, whose bytes need not have been ASCII."""
+    query = quote(scope["query_string"], safe=string.punctuation)
+    return quote(scope["path"]) + (f"?{query}" if query else "")
 
 
 async def unless_gone(request: Request, work: Awaitable[T]) -> T:

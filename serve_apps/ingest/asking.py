@@ -6,7 +6,6 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
@@ -18,7 +17,7 @@ from serve_apps.ingest.body import read_body
 from serve_apps.ingest.deps import Deps
 from serve_apps.ingest.door import Door
 from serve_apps.ingest.refusals import refused
-from serve_apps.passing import Asked, unless_gone
+from serve_apps.passing import Asked, target, unless_gone
 
 _EVENT_ID = re.compile(r"[0-9a-f]{32}")
 _OF_ONE_CONNECTION = frozenset(
@@ -65,9 +64,7 @@ class Asking:
         with self._door.room.lease() as take:
             body = await read_body(request, limits.query_bytes, limits, take)
             headers = [each for each in request.headers.items() if each[0] not in _OF_ONE_CONNECTION]
-            query_string = request.scope["query_string"].decode("latin-1")
-            target = quote(request.scope["path"]) + (f"?{query_string}" if query_string else "")
-            asked = Asked(request.method, target, headers, body)
+            asked = Asked(request.method, target(request.scope), headers, body)
             async with self._bounded():
                 answered = await unless_gone(request, self._deps.query(asked))
         response = Response(answered.body, answered.status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import stat
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from catalog.errors import BadInput, Unavailable
 from catalog.lake.read import rows as read_rows
 from cluster import places as places_module
 from cluster import plain, wiring
+from cluster.home import Home
 from cluster.places import Places, Trino, embedded
 from cluster.settings import Settings, read
 from cluster.stack.stack import Stack
@@ -99,6 +101,15 @@ def test_a_home_is_a_place_too(tmp_path: Path) -> None:
     assert at.control_url == f"sqlite:///{tmp_path}/control.db"
     assert at.lake.files == {}
     assert places_module.places(Settings(home=tmp_path)) == at
+
+
+def test_a_new_home_is_its_owner_s_alone_and_one_that_was_there_stays_as_it_is(tmp_path: Path) -> None:
+    new, there = Home(tmp_path / "deep" / "new"), Home(tmp_path / "there")
+    there.root.mkdir(mode=0o750)
+    for home in (new, there):
+        home.make()
+        home.make()
+    assert [stat.S_IMODE(home.root.stat().st_mode) for home in (new, there)] == [0o700, 0o750]
 
 
 def test_what_was_written_is_read_back(places: Places, cluster: Path) -> None:

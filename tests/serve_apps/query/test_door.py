@@ -2,7 +2,7 @@ import asyncio
 
 import msgspec
 
-from serve_apps.passing import Committed
+from serve_apps.passing import Committed, target
 from serve_apps.query.api import Deps
 from serve_apps.query.door import Answered, Asked, Door
 from serve_apps.query.engine.port import QueryEngine
@@ -31,6 +31,12 @@ def test_answers_a_request_as_the_routes_would(engine: QueryEngine) -> None:
     assert dict(page.headers)["beejan-as-of-seq"] == "1"
     assert msgspec.json.decode(sql.body)["rows"] == [{"n": 20}]
     assert [nowhere.status, unknown.status] == [404, 401]
+
+
+def test_a_target_may_hold_any_bytes(engine: QueryEngine) -> None:
+    sent = target({"path": "/v1/complaints", "query_string": "q=é ñ\x7f".encode()})
+    (page,) = ask(engine, Asked("GET", sent, [("authorization", "Bearer key-a")]))
+    assert (page.status, msgspec.json.decode(page.body)["rows"]) == (200, [])
 
 
 def test_finds_what_became_of_an_event(engine: QueryEngine) -> None:
