@@ -13,7 +13,7 @@ import msgspec
 
 from serve_apps.query.views import View, versions
 
-REGISTRY = Path(__file__).parents[1] / "serve_apps/query/views/contracts.json"
+REGISTRY = Path(__file__).with_suffix(".json")
 
 
 def contract(view: View) -> dict[str, Any]:

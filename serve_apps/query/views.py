@@ -62,9 +62,8 @@ def versions() -> dict[str, dict[int, View]]:
     """Every version of every served view, by name and number, both in order."""
     found: dict[str, dict[int, View]] = {}
     for folder in (resources.files(__package__) / "views").iterdir():
-        if folder.is_dir():
-            read = [_view(folder.name, each.read_text("utf-8")) for each in folder.iterdir()]
-            found[folder.name] = {view.version: view for view in sorted(read, key=lambda view: view.version)}
+        read = [_view(folder.name, each.read_text("utf-8")) for each in folder.iterdir()]
+        found[folder.name] = {view.version: view for view in sorted(read, key=lambda view: view.version)}
     return dict(sorted(found.items()))
 
 
