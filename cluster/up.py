@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,10 +19,10 @@ import msgspec
 from catalog.errors import BadInput, Unavailable
 from cluster.home import Home
 from cluster.settings import Settings
+from cluster.waiting import wait
 
 START_S = 180.0
 STOP_S = 90.0
-LOOK_S = 0.2
 LOCK_S = 1.0
 
 
@@ -86,7 +85,7 @@ def held(settings: Settings) -> Iterator[None]:
     descriptor = os.open(_path(settings), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         # Who asks whether somebody holds it holds it for a moment too.
-        if not _wait(lambda: _is_locked(descriptor), LOCK_S):
+        if not wait(lambda: _is_locked(descriptor), LOCK_S):
             raise BadInput("this home is up already", hint="`beejan down` stops it")
         os.ftruncate(descriptor, 0)
         require_free(settings)
@@ -159,23 +158,14 @@ def stop(settings: Settings) -> bool:
         return False
     with suppress(ProcessLookupError):  # it ended by itself
         os.kill(found.pid, signal.SIGTERM)
-    if not _wait(lambda: running(settings) is None, STOP_S):
+    if not wait(lambda: running(settings) is None, STOP_S):
         raise Unavailable("it does not stop", hint="its log says why", log=str(_log(settings)), pid=found.pid)
     return True
 
 
 def _await_doors(settings: Settings, is_alive: Callable[[], bool]) -> None:
-    if not _wait(lambda: is_ready(settings) or not is_alive(), START_S) or not is_alive():
+    if not wait(lambda: is_ready(settings) or not is_alive(), START_S) or not is_alive():
         raise Unavailable("the doors did not come up", hint="its log says why", log=str(_log(settings)))
-
-
-def _wait(is_so: Callable[[], bool], seconds: float) -> bool:
-    until_s = time.monotonic() + seconds
-    while time.monotonic() < until_s:
-        if is_so():
-            return True
-        time.sleep(LOOK_S)
-    return False
 
 
 def _path(settings: Settings) -> Path:

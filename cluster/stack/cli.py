@@ -32,11 +32,9 @@ def up(as_json: AsJson = False) -> None:
         show({"folder": folder, "started": started, "took_s": took_s, "cluster": str(places)}, as_json)
     else:
         said = f"{', '.join(started)} started in {took_s} s" if started else "up already"
-        Console().print(f"{said}; addresses and passwords are in {folder}/stack.json", soft_wrap=True)
-        Console().print(
-            "commands run on them with `--profile cluster`, or once this is said:", soft_wrap=True
-        )
-        Console().print(f"export BEEJAN_PROFILE=cluster\nexport BEEJAN_CLUSTER={places}", soft_wrap=True)
+        typer.echo(f"{said}; addresses and passwords are in {folder}/stack.json")
+        typer.echo("commands run on them with `--profile cluster`, or once this is said:")
+        typer.echo(f"export BEEJAN_PROFILE=cluster\nexport BEEJAN_CLUSTER={places}")
 
 
 def start(settings: Settings) -> list[str]:
@@ -81,13 +79,7 @@ def status(as_json: AsJson = False) -> None:
 @stack_app.command()
 def down(as_json: AsJson = False) -> None:
     """Stop the servers, Trino first; what they keep stays."""
-    from cluster.stack import lifecycle
-
-    stopped = lifecycle.down(configured())
-    if as_json:
-        show({"stopped": stopped}, as_json)
-    else:
-        Console().print(f"{', '.join(stopped)} stopped" if stopped else "nothing was up")
+    _down(as_json)
 
 
 @stack_app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -125,16 +117,21 @@ def superset_up(as_json: AsJson = False) -> None:
     else:
         said = f"started in {took_s} s" if started else "up already"
         where = f"{given.address}/superset/dashboard/complaints/"
-        Console().print(f"{said}: {where}; accounts are in {given.folder}/{FILE}", soft_wrap=True)
+        typer.echo(f"{said}: {where}; accounts are in {given.folder}/{FILE}")
 
 
 @superset_app.command("down")
 def superset_down(as_json: AsJson = False) -> None:
     """Stop Superset; the stack goes on, and what people made in Superset stays."""
+    _down(as_json, "superset")
+
+
+def _down(as_json: bool, *names: str) -> None:
+    """These, or all of them."""
     from cluster.stack import lifecycle
 
-    stopped = lifecycle.down(configured(), ("superset",))
+    stopped = lifecycle.down(configured(), names or lifecycle.STOPS)
     if as_json:
         show({"stopped": stopped}, as_json)
     else:
-        Console().print("stopped" if stopped else "nothing was up")
+        typer.echo(f"{', '.join(stopped)} stopped" if stopped else "nothing was up")

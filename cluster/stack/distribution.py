@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from catalog.errors import BadInput, Unavailable
+from cluster.waiting import alone
 
 VERSION = "476"
 ARTIFACT = f"io.trino:trino-server:{VERSION}:tar.gz"
@@ -46,7 +46,7 @@ def installed(cache: Path, tarball: Path | None) -> Path:
     not this version's, Unavailable when Maven cannot fetch it.
     """
     target = cache / f"{NAME}-pruned"
-    with _alone(cache):
+    with alone(cache / "lock"):
         if not target.exists():
             if tarball is not None:
                 _unpack(tarball, target)
@@ -59,22 +59,13 @@ def installed(cache: Path, tarball: Path | None) -> Path:
 def console(cache: Path) -> Path:
     """The console as one file for Java, fetched at the first call. Raises Unavailable."""
     target = cache / f"trino-cli-{VERSION}.jar"
-    with _alone(cache):
+    with alone(cache / "lock"):
         if not target.exists():
             with _fetched(cache, CONSOLE) as fetched:
                 if _digest(fetched) != CONSOLE_SHA256:
                     raise Unavailable("what Maven fetched is not Trino's console", hint="fetch it again")
                 fetched.replace(target)
     return target
-
-
-@contextmanager
-def _alone(cache: Path) -> Iterator[None]:
-    """Two that start at once do not both fetch it."""
-    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 @contextmanager

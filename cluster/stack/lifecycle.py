@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import ssl
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -29,8 +27,8 @@ from cluster.stack.superset import installed as environment
 from cluster.stack.superset import server as superset
 from cluster.stack.superset.api import entered
 from cluster.stack.superset.server import Superset
+from cluster.waiting import alone, wait
 
-LOOK_S = 0.1
 LISTEN_S = 3
 STOP_S = 60.0
 STOPS = {"superset": SIGTERM, "trino": SIGTERM, "seaweed": SIGTERM, "postgres": SIGINT}
@@ -162,8 +160,7 @@ def _alone(folder: Path) -> Iterator[None]:
     folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
     for name in ("logs", "run"):
         (folder / name).mkdir(mode=0o700, exist_ok=True)
-    with (folder / "run" / "lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    with alone(folder / "run" / "lock"):
         yield
 
 
@@ -192,7 +189,7 @@ def _await(stack: Stack, server: Server, process: Daemon) -> None:
         return True
 
     # What answers may be another's: ours must live.
-    if not _wait(is_over, server.start_s) or not process.is_alive():
+    if not wait(is_over, server.start_s) or not process.is_alive():
         raise Unavailable(
             f"{server.name} does not come up",
             hint="its log says why; another program may hold its port",
@@ -207,18 +204,9 @@ def _stop(stack: Stack, name: str) -> bool:
     if found is None:
         return False
     found.send(STOPS[name])
-    if not _wait(lambda: not found.is_alive(), STOP_S):
+    if not wait(lambda: not found.is_alive(), STOP_S):
         raise Unavailable(f"{name} does not stop", hint="its log says why", log=str(_log(stack, name)))
     return True
-
-
-def _wait(is_so: Callable[[], bool], seconds: float) -> bool:
-    until_s = time.monotonic() + seconds
-    while time.monotonic() < until_s:
-        if is_so():
-            return True
-        time.sleep(LOOK_S)
-    return False
 
 
 def _living(stack: Stack, name: str) -> Daemon | None:

@@ -58,10 +58,7 @@ def guard(
     Raises BadInput for anything else than one allowed SELECT, without quoting values.
     """
     with _refusing():
-        tree = _parse(sql, params)
-        read = _rewrite(tree, views, schema)
-        bound(tree)
-        _limit(tree, rows + 1)
+        tree, read = _checked(sql, params, views, schema, rows)
         return Guarded(_written(tree, dialect), read, [])
 
 
@@ -70,15 +67,23 @@ def marked(
 ) -> Guarded:
     """As `guard`, for an engine that takes parameters: no value of `params` is in the text."""
     with _refusing():
-        tree = _parse(sql, params)
-        read = _rewrite(tree, views, schema)
-        bound(tree)
-        _limit(tree, rows + 1)
+        tree, read = _checked(sql, params, views, schema, rows)
         for node in [node for node in tree.walk() if _PARAMETER in node.meta]:
             node.replace(exp.Literal.string(f"{MARK}{node.meta[_PARAMETER]}"))
         # The text need not keep the order of the tree. Nothing else in it can hold the mark.
         parts = _MARKED.split(_written(tree, dialect))
     return Guarded("?".join(parts[::2]), read, [params[int(number)] for number in parts[1::2]])
+
+
+def _checked(
+    sql: str, params: Sequence[Value], views: Collection[str], schema: str, rows: int
+) -> tuple[exp.Expr, frozenset[str]]:
+    """The tree of what an engine may run, and the views it reads."""
+    tree = _parse(sql, params)
+    read = _rewrite(tree, views, schema)
+    bound(tree)
+    _limit(tree, rows + 1)
+    return tree, read
 
 
 @contextmanager

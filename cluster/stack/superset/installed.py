@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from catalog.errors import Unavailable
+from cluster.waiting import alone
 
 PYTHON = "3.11"
 """Its pins have no wheels for those after 3.12."""
@@ -24,9 +24,7 @@ def installed(cache: Path) -> Path:
     """
     lock = LOCK.read_bytes()
     target = cache / f"superset-{hashlib.sha256(lock).hexdigest()[:12]}"
-    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (cache / "superset.lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    with alone(cache / "superset.lock"):
         # Programs name their own folder, so it is made where it stays; the note says that it is whole.
         if not (target / "whole").exists():
             shutil.rmtree(target, ignore_errors=True)
