@@ -97,7 +97,7 @@ class Doors:
         """Whether the doors take every key."""
         nobody = "/v1/events/" + "0" * 32
         return all(
-            self._client.get(nobody if source else "/v1/dictionary", headers=self._key(source)).is_success
+            self._request("GET", nobody if source else "/v1/dictionary", headers=self._key(source)).is_success
             for source in self._tokens
         )
 
@@ -125,11 +125,18 @@ class Doors:
     def _post(self, path: str, **given: Any) -> httpx.Response:
         """The answer, once it is not to come back."""
         for _ in range(50):
-            answer = self._client.post(path, **given)
+            answer = self._request("POST", path, **given)
             if answer.status_code not in COME_BACK and not _is_too_slow(answer):
                 break
             time.sleep(float(answer.headers.get("Retry-After", "1")))
         return answer
+
+    def _request(self, method: str, path: str, **given: Any) -> httpx.Response:
+        try:
+            return self._client.request(method, path, **given)
+        except httpx.HTTPError as error:
+            kind = type(error).__name__
+            raise Unavailable("the doors do not answer", hint="their log says why", kind=kind) from None
 
 
 def _is_too_slow(answer: httpx.Response) -> bool:

@@ -1,12 +1,11 @@
-"""Which processes work on a home: each notes its name and pid there, who asks looks whether it lives."""
+"""Which processes work on a home: each notes itself there, who asks looks whether it lives."""
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
-from pathlib import Path
 
 from cluster.home import Home
+from cluster.stack import daemon
 
 
 def note(home: Home, name: str) -> None:
@@ -14,7 +13,7 @@ def note(home: Home, name: str) -> None:
     folder = home.state / "actors"
     with suppress(OSError):  # only a note: no actor fails to start for want of it
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(str(os.getpid()))
+        (folder / name).write_text(daemon.own_note())
 
 
 def living(home: Home) -> list[dict[str, str | int | bool]]:
@@ -22,9 +21,9 @@ def living(home: Home) -> list[dict[str, str | int | bool]]:
     folder = home.state / "actors"
     if not folder.is_dir():
         return []
-    found = [(path.name, path.read_text()) for path in sorted(folder.iterdir())]
+    found = [(path, path.read_text().partition(" ")[0]) for path in sorted(folder.iterdir())]
     return [
-        {"name": name, "pid": int(pid), "alive": Path(f"/proc/{pid}").exists()}
-        for name, pid in found
+        {"name": path.name, "pid": int(pid), "alive": daemon.noted(path) is not None}
+        for path, pid in found
         if pid.isdigit()
     ]

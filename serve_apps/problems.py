@@ -31,6 +31,7 @@ INTERNAL = Refusal(
     "send it again; if it stays, whoever runs the door finds it in its log",
 )
 """The answer where nobody foresaw what happened."""
+ROLE_DENIED = Refusal("role_denied", 403, "this key may not do this", "ask for a key of the role that may")
 UNAVAILABLE = Refusal(
     "unavailable",
     503,

@@ -70,6 +70,11 @@ def start(note: Path, log: Path, command: tuple[str, ...], environment: Mapping[
     return Daemon(pid, int(_stat(Path(f"/proc/{pid}/stat").read_text())[_START]), boot())
 
 
+def own_note() -> str:
+    """A note that names this process."""
+    return f"{Path('/proc/self/stat').read_text()}{boot()}\n"
+
+
 def noted(note: Path) -> Daemon | None:
     """The process that a note names, if it still runs."""
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from serve_apps.problems import INTERNAL, UNAVAILABLE, Refusal, Refused
+from serve_apps.problems import INTERNAL, ROLE_DENIED, UNAVAILABLE, Refusal, Refused
 
 STATUSES = {
     400: "the request cannot be read",
@@ -42,7 +42,7 @@ REFUSALS = {
                 "send `Authorization: Bearer <key>`; a new key works after a few seconds"),
         Refusal("channel_denied", 403, "this key may not send on this channel",
                 "ask for a key that names the channel"),
-        Refusal("role_denied", 403, "this key may not do this", "ask for a key of the role that may"),
+        ROLE_DENIED,
         Refusal("not_found", 404, "no such address", "see /openapi.json and /v1/openapi.json"),
         Refusal("method_not_allowed", 405, "not with this method", "see /openapi.json"),
         Refusal("id_reused", 409, "the id was acknowledged for other bytes",

@@ -137,7 +137,7 @@ async def complaints(
 async def complaint(who: Who, event_id: str, original: bool = False) -> Response:
     """One event, whatever became of it, and its decision in words; `original` for compliance only."""
     if original and not grants()[who.role].originals:
-        raise refused("role_forbidden")
+        raise refused("role_denied", "original text is for compliance")
     answer = await who.ask(asked.Query(asked.EVENT, [event_id]), 1)
     if not answer.table.num_rows:
         raise refused("not_committed", f"none up to commit {answer.as_of_seq}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_apps.problems import INTERNAL, UNAVAILABLE, Refusal, Refused
+from serve_apps.problems import INTERNAL, ROLE_DENIED, UNAVAILABLE, Refusal, Refused
 
 REFUSALS = {
     row.code: row
@@ -19,7 +19,7 @@ REFUSALS = {
             "a key for asking is needed",
             "an ingest key cannot ask: `beejan keys create NAME --role analyst`",
         ),
-        Refusal("role_forbidden", 403, "this key may not see original text", "ask for a compliance key"),
+        ROLE_DENIED,
         Refusal("not_committed", 404, "no such event is committed", "it may be pending"),
         Refusal("not_acceptable", 406, "no such form of answer", "Accept JSON, CSV or Arrow"),
         Refusal("body_too_large", 413, "the body is too large", "a query is short"),

@@ -161,3 +161,13 @@ def test_every_record_is_accounted_for(tmp_path: Path, monkeypatch: Any) -> None
     assert [each["record"] for each in written] == [1, 2, 3, 4]
     assert sum(ended.values()) == 4
     assert ended["not sent: 2 cells where the header has 3"] == 1
+
+
+def test_doors_that_hang_up_are_told_and_asked_no_more(monkeypatch: Any) -> None:
+    def door(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadError("gone", request=request)
+
+    gone = client(door, monkeypatch)
+    for ask in (lambda: gone.ask("SELECT 1 AS x"), gone.is_known, lambda: stream(gone, [post(1)], print)):
+        with pytest.raises(Unavailable, match="do not answer"):
+            ask()

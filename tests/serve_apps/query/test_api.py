@@ -158,7 +158,7 @@ def test_one_event_with_its_decision_in_words(engine: QueryEngine) -> None:
 
 def test_original_text_is_for_compliance_alone(engine: QueryEngine) -> None:
     refused = client(engine).get(f"/v1/complaints/{ID(2)}?original=true")
-    assert (refused.status_code, refused.json()["code"]) == (403, "role_forbidden")
+    assert (refused.status_code, refused.json()["code"]) == (403, "role_denied")
     compliance = client(engine, "key-c")
     shown = compliance.get(f"/v1/complaints/{ID(2)}?original=true").json()
     assert (shown["original"], shown["event"]["customer_key"]) == ("s1:2", "customer-2")
