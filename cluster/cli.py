@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from datetime import date, datetime
@@ -71,6 +72,9 @@ def main() -> None:
         rest = ": what has no receipt is not acknowledged, send it again" if is_append else ""
         print(f"beejan: the home cannot be read or written: {error}{rest}", file=sys.stderr)  # noqa: T201
         sys.exit(NOT_DURABLE if is_append else STOPPED)
+    except Exception:  # noqa: BLE001 a fault of ours: Python would end with 1, which means a finding
+        traceback.print_exc()
+        sys.exit(STOPPED)
 
 
 def exit_code(error: BeejanError) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from catalog import failpoints
+from cluster import cli
 from tests.homes import line
 
 BEEJAN = str(Path(sys.executable).parent / "beejan")
@@ -187,3 +188,14 @@ def test_a_moved_home_a_torn_file_and_a_damaged_database_are_4(tmp_path: Path) -
     (tmp_path / "home" / "control.db").write_bytes(b"not a database" * 1_000)
     damaged = beejan(tmp_path / "home", "run", "--runtime", "plain", "--until-idle")
     assert (damaged.returncode, "restore it from a backup" in damaged.stderr) == (4, True)
+
+
+def test_a_fault_of_ours_is_no_finding(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def faulty(**_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli, "app", faulty)
+    monkeypatch.setattr(cli, "with_profile", lambda _: None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert (ended.value.code, "ZeroDivisionError" in capsys.readouterr().err) == (4, True)

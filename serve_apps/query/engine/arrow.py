@@ -39,7 +39,7 @@ def arrow_type(name: str) -> pa.DataType:
         return pa.decimal128(int(found[1]), int(found[2]))
     plain = _LENGTH.sub("", name)
     if plain not in TYPES:
-        raise BadInput("an answer cannot hold such values", hint="CAST them", type=plain)
+        raise BadInput("an answer cannot hold such values", hint="CAST, or date_diff of times", type=plain)
     return TYPES[plain]
 
 

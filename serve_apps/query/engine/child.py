@@ -63,6 +63,10 @@ def _run(connection: duckdb.DuckDBPyConnection, allowed: Guarded, ask: Ask) -> T
     reader = connection.sql(allowed.sql).to_arrow_reader(BATCH_ROWS)
     if len(set(reader.schema.names)) < len(reader.schema.names):
         raise BadInput("two columns of the answer have one name", hint="name them with AS")
+    if any(pa.types.is_interval(each.type) for each in reader.schema):
+        raise BadInput(
+            "an answer cannot hold such values", hint="CAST, or date_diff of times", type="interval"
+        )
     batches, size = [], 0
     for batch in reader:
         size += batch.nbytes

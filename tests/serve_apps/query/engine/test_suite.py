@@ -260,3 +260,8 @@ def test_a_value_that_no_engine_holds_is_refused(engine: QueryEngine, value: int
 def test_a_day_past_every_calendar_is_refused(engine: QueryEngine, then: str) -> None:
     with pytest.raises(BadInput, match="CAST"):
         rows(engine.query(f"SELECT {then} AS x FROM events", (), "analyst", FEW).table)
+
+
+def test_a_span_of_time_is_no_value_of_an_answer(engine: QueryEngine) -> None:
+    with pytest.raises(BadInput, match="cannot hold such values"):
+        ask(engine, "SELECT max(event_time) - min(event_time) AS x FROM events")
