@@ -129,9 +129,7 @@ def questions(as_json: AsJson = False) -> None:
         table(["question", "in words", "asked by"], [[*each[:3]] for each in ready().values()], "question")
 
 
-def dictionary(
-    view: Annotated[str, typer.Argument(help="One view; all of them unless given.")] = "",
-) -> None:
+def dictionary(view: Annotated[str, typer.Argument(help="One view; all of them unless given.")] = "") -> None:
     """What can be asked: every column of every view, its type and what it means."""
     from serve_apps.query.roles import dictionary as words
 

@@ -49,11 +49,7 @@ NO_DOORS = Doors(_nothing, _nothing)
 
 
 def run(
-    settings: Settings,
-    until_idle: bool,
-    stopping: Stop,
-    give_up: Callable[[], bool],
-    doors: Doors = NO_DOORS,
+    settings: Settings, until_idle: bool, stopping: Stop, give_up: Callable[[], bool], doors: Doors = NO_DOORS
 ) -> bool:
     """Run the sequencer under Ray, here, until it ends; False when `give_up` ended the wait for another."""
     Home(settings.home).make_patiently(time.sleep, stopping)

@@ -58,11 +58,8 @@ def up(settings: Settings, clock: Clock) -> list[str]:
         stack = Stack.open(folder) if (folder / FILE).exists() else Stack.create(folder)
         tarball = Path(settings.trino_tarball) if settings.trino_tarball else None
         installed = distribution.installed(settings.cache_folder, tarball)
-        database, store, engine = (
-            postgres.server(stack),
-            seaweed.server(stack),
-            trino.server(stack, installed),
-        )
+        database, store = postgres.server(stack), seaweed.server(stack)
+        engine = trino.server(stack, installed)
         started: list[str] = []
         # 1. Both stores come up side by side.
         database_process = _start(stack, database, partial(postgres.prepare, stack), started)

@@ -46,14 +46,7 @@ def server(stack: Stack) -> Server:
     given = SETTINGS | {"port": str(stack.ports.postgres)}
     options = tuple(word for name, value in given.items() for word in ("-c", f"{name}={value}"))
     command = (*_lent(), str(_program("postgres")), "-D", str(_data(stack)), *options)
-    return Server(
-        "postgres",
-        stack.ports.postgres,
-        command,
-        environment(),
-        START_S,
-        partial(_answer, stack),
-    )
+    return Server("postgres", stack.ports.postgres, command, environment(), START_S, partial(_answer, stack))
 
 
 def prepare(stack: Stack) -> None:

@@ -86,10 +86,7 @@ def prepare(stack: Stack) -> None:
     views = VIEWS.removeprefix("s3://")
     may = {
         "owner": (stack.keys.owner, ["Admin"]),
-        "pipeline": (
-            stack.keys.pipeline,
-            [f"{act}:{BUCKET}" for act in PIPELINE],
-        ),
+        "pipeline": (stack.keys.pipeline, [f"{act}:{BUCKET}" for act in PIPELINE]),
         "trino": (stack.keys.trino, [f"Read:{BUCKET}", f"List:{BUCKET}", f"Write:{views}/*"]),
     }
     identities = [

@@ -42,14 +42,8 @@ def server(stack: Stack, installed: Path) -> Server:
     launcher = installed / "bin" / _LAUNCHERS[platform.machine()] / "launcher"
     folder = Path(stack.folder, "trino")
     options = ("--etc-dir", str(folder / "etc"), "--data-dir", str(folder), "--jvm-dir", str(JAVA_HOME))
-    return Server(
-        "trino",
-        stack.ports.trino,
-        (str(launcher), "run", *options),
-        environment(),
-        START_S,
-        partial(_answer, stack),
-    )
+    command = (str(launcher), "run", *options)
+    return Server("trino", stack.ports.trino, command, environment(), START_S, partial(_answer, stack))
 
 
 def prepare(stack: Stack, clock: Clock) -> None:

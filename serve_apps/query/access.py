@@ -58,10 +58,7 @@ def rules() -> dict[str, list[Rule]]:
             {"user": asking, "property": SETTABLE, "allow": True},
             {"allow": False},
         ],
-        "catalog_session_properties": [
-            {"user": OWNER, "catalog": CATALOG, "allow": True},
-            {"allow": False},
-        ],
+        "catalog_session_properties": [{"user": OWNER, "catalog": CATALOG, "allow": True}, {"allow": False}],
         "queries": [
             {"user": OWNER, "allow": ["execute", "kill", "view"]},
             {"user": f"{asking}|{technical}", "allow": ["execute"]},

@@ -41,29 +41,15 @@ FUNCTIONS: frozenset[type[exp.Expr]] = frozenset(
         *(exp.Sign, exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least),
         # Dates and times.
         *(exp.TimestampTrunc, exp.DateTrunc, exp.DateAdd, exp.DateDiff, exp.Date, exp.Extract, exp.Year),
-        *(
-            exp.Quarter,
-            exp.Month,
-            exp.Week,
-            exp.WeekOfYear,
-            exp.YearOfWeek,
-            exp.Day,
-            exp.DayOfWeek,
-            exp.DayOfWeekIso,
-        ),
-        *(exp.DayOfMonth, exp.DayOfYear, exp.Hour, exp.Minute, exp.LastDay, exp.CurrentDate),
+        *(exp.Quarter, exp.Month, exp.Week, exp.WeekOfYear, exp.YearOfWeek, exp.Day, exp.DayOfWeek),
+        *(exp.DayOfWeekIso, exp.DayOfMonth, exp.DayOfYear, exp.Hour, exp.Minute, exp.LastDay),
+        exp.CurrentDate,
         *(exp.CurrentTimestamp, exp.TimeToStr, exp.StrToTime, exp.TimeToUnix, exp.UnixToTime),
         exp.FromISO8601Timestamp,
         # JSON and lists.
-        *(
-            exp.JSONExtract,
-            exp.JSONExtractScalar,
-            exp.ParseJSON,
-            exp.JSONPath,
-            exp.JSONPathRoot,
-            exp.JSONPathKey,
-        ),
-        *(exp.JSONPathSubscript, exp.ArraySize, exp.ArrayContains, exp.ArrayToString, exp.ArrayDistinct),
+        *(exp.JSONExtract, exp.JSONExtractScalar, exp.ParseJSON, exp.JSONPath, exp.JSONPathRoot),
+        *(exp.JSONPathKey, exp.JSONPathSubscript, exp.ArraySize, exp.ArrayContains, exp.ArrayToString),
+        exp.ArrayDistinct,
     )
 )
 
@@ -73,14 +59,7 @@ REGEXPS = (exp.RegexpLike, exp.RegexpExtract, exp.RegexpReplace, exp.RegexpCount
 """Their patterns must be written out, so that no column can supply one."""
 
 UNNESTED = (
-    exp.Column,
-    exp.Identifier,
-    exp.Literal,
-    exp.Lower,
-    exp.Split,
-    exp.ParseJSON,
-    exp.Cast,
-    exp.DataType,
+    *(exp.Column, exp.Identifier, exp.Literal, exp.Lower, exp.Split, exp.ParseJSON, exp.Cast, exp.DataType),
 )
 """What a list that becomes rows may be made of: a value of the row itself, taken apart. So it has no more
 elements than the value has characters."""

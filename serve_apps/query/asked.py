@@ -107,10 +107,7 @@ class Kpis(_Days):
     """GET /v1/kpis/daily, the newest day first."""
 
     view, order = "kpi_daily", "local_date DESC, channel, region, l1, l2"
-    conditions = {
-        "since": "local_date >= CAST(? AS date)",
-        "until": "local_date <= CAST(? AS date)",
-    }
+    conditions = {"since": "local_date >= CAST(? AS date)", "until": "local_date <= CAST(? AS date)"}
 
     limit: int = Field(1_000, ge=1, le=MOST_ROWS, description="rows in the answer")
     channel: str | None = None
