@@ -64,7 +64,9 @@ class RowLease:
 
     def _take(self) -> bool:
         row, mine = schema.leases.c, {"holder": self._holder, "beat_at": func.now()}
-        silent = row.beat_at < func.now() - timedelta(seconds=SILENT_S)
+        bound = timedelta(seconds=SILENT_S)
+        # From the future is the last beat of one that died before the clock was set back.
+        silent = or_(row.beat_at < func.now() - bound, row.beat_at > func.now() + bound)
         free = or_(row.holder.in_(("", self._holder)), silent)
         # One statement that looks and takes: of two that ask at once, the second sees the first one's row.
         taken = insert(schema.leases).values(name=self._name, **mine)
