@@ -35,6 +35,7 @@ _BACKOFF_S = 0.1
 _NO_BUCKET = "NoSuchBucket"
 _FORBIDDEN = "status code: 403"
 """As a listing is refused, which the client has no class for."""
+_SKEWED = "RequestTimeTooSkewed"
 _REFUSED = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)
 _FAILED = (exceptions.BaseError, OSError, ValueError)
 
@@ -182,6 +183,8 @@ def _told(passing: type[BeejanError]) -> Iterator[None]:
 
 def _error(failure: Exception, passing: type[BeejanError]) -> BeejanError:
     """What came back, in our words: the client's own quote addresses and the server's answer."""
+    if _SKEWED in str(failure):
+        return passing("the object store finds our clock wrong", hint="set the clock of this machine")
     if isinstance(failure, _REFUSED) or _FORBIDDEN in str(failure):
         return Permanent("the object store refuses our key", hint="check key, secret and what they may do")
     if _NO_BUCKET in str(failure):
