@@ -70,7 +70,7 @@ def status(log: Log, plans: PlanStore, head: Head, now_us: int) -> Status:
             )
     last = plans.last()
     waiting = plans.after(head.commit_seq, max(last - head.commit_seq, 1))
-    backlog += sum(cut.frames for plan in waiting for cut in plan.ranges)
+    backlog += sum(plan.frames for plan in waiting)
     if plans.chain(head.commit_seq) != head.chain:
         stopped.append(
             Halt(

@@ -42,6 +42,11 @@ class Plan(msgspec.Struct, frozen=True):
     received: dict[str, int]
     chain: str = ""
 
+    @property
+    def frames(self) -> int:
+        """How many frames it cut."""
+        return sum(cut.frames for cut in self.ranges)
+
     def chained(self, before: str) -> Plan:
         """This plan with its chain, following the plan whose chain is `before`."""
         bare = msgspec.structs.replace(self, chain="")
