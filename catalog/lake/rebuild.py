@@ -16,14 +16,12 @@ import pyarrow as pa
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
-from catalog.errors import CommitConflict, NotDurable
+from catalog.errors import CommitConflict
 from catalog.lake.commit import Lake
 from catalog.lake.read import RECEIVED_TO, SOURCE_SEQ, day_of, planned
-from catalog.lake.swap import swap
-from catalog.lake.write import OneTransaction, Overwrite, stage
+from catalog.lake.swap import TURN, swap
+from catalog.lake.write import OneTransaction, Overwrite, stage, writing
 from catalog.tables import TABLES
-
-TURN = "beejan.turn"
 
 
 def source_seq(lake: Lake, table: str) -> int:
@@ -59,7 +57,7 @@ def rebuild(
     before: dict[date | None, list[DataFile]] = defaultdict(list)
     for task in planned(base):
         before[day_of(base, task.file)].append(task.file)
-    try:
+    with writing(table):
         # 2. Day by day: the files before go, the rows of now are written.
         for day, rows in days:
             for file in before[day]:
@@ -75,10 +73,6 @@ def rebuild(
         else:
             transaction = OneTransaction(base)
             transaction.append(schema.empty_table(), snapshot_properties={TURN: "rebuild"})
-    except OSError as error:
-        raise NotDurable(
-            "a derived table could not be written", hint="check the disk or object store", table=table
-        ) from error
     received = {RECEIVED_TO: received_to.isoformat()} if received_to else {}
     transaction.set_properties({SOURCE_SEQ: str(seq)} | received)
     # 4. The swap.
