@@ -10,14 +10,14 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import PurePath
 from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
 
-from catalog.clock import EPOCH, to_datetime
+from catalog.clock import to_datetime, to_us
 from catalog.envelope import NO_CHANNEL, Envelope, Located, stand_in
 from catalog.errors import CorruptFrame, WrongVersion
 from catalog.failpoints import hit
@@ -129,7 +129,6 @@ def from_line(encoded: bytes) -> Located:
     line = _decoder.decode(encoded)
     if line.corrupt:
         return Located(line.segment, line.offset, None)
-    received = line.received_at.astimezone(UTC) - EPOCH
     return Located(
         line.segment,
         line.offset,
@@ -138,7 +137,7 @@ def from_line(encoded: bytes) -> Located:
             id_origin=line.id_origin,
             channel=line.channel,
             source=line.source,
-            received_us=(received.days * 86_400 + received.seconds) * 1_000_000 + received.microseconds,
+            received_us=to_us(line.received_at),
             contract=line.contract,
             bundle=line.bundle,
             content_type=line.content_type,

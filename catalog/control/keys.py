@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple, get_args
@@ -19,13 +18,12 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 from catalog.clock import Clock
 from catalog.control import schema
 from catalog.control.schema import transaction
+from catalog.envelope import CHANNEL, SOURCE_LENGTH
 from catalog.errors import BadInput, BeejanError
 
 Role = Literal["ingest", "analyst", "operations", "finance", "compliance"]
 AskingRole = Literal["analyst", "operations", "finance", "compliance"]
 ROLES: tuple[Role, ...] = get_args(Role)
-SOURCE_LENGTH = 200
-_CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _PREFIX = "bjn"
 
 
@@ -72,7 +70,7 @@ class Keys:
             raise BadInput("a source needs a name", hint=f"1 to {SOURCE_LENGTH} printable characters")
         if role not in ROLES:
             raise BadInput("no such role", hint="one of " + ", ".join(ROLES))
-        if not all(_CHANNEL.fullmatch(channel) for channel in channels):
+        if not all(CHANNEL.fullmatch(channel) for channel in channels):
             raise BadInput("not the name of a channel", hint="lower-case letters, digits and _")
         if role == "ingest" and not channels:
             raise BadInput("a key that sends needs a channel", hint="name one or more")

@@ -19,10 +19,10 @@ import obstore
 from obstore import exceptions
 from obstore.store import S3Store
 
-from catalog.clock import EPOCH
+from catalog.clock import to_us
 from catalog.errors import BadInput, BeejanError, NotDurable, Permanent, Unavailable
 from catalog.failpoints import hit
-from catalog.objects.port import Listed
+from catalog.objects.port import Listed, checked
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Credential
@@ -82,7 +82,7 @@ class S3:
         """As the port says."""
         hit("object.synced")
         with _told(NotDurable):
-            obstore.put(self._store, _checked(key), content, use_multipart=False)
+            obstore.put(self._store, checked(key), content, use_multipart=False)
 
     def create(self, key: str, content: bytes) -> bool:
         """As the port says."""
@@ -90,7 +90,7 @@ class S3:
         hit("object.synced")
         for attempt in range(TRIES):
             try:
-                obstore.put(self._once, _checked(key), content, mode="create", use_multipart=False)
+                obstore.put(self._once, checked(key), content, mode="create", use_multipart=False)
             except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
                 return False
             except _FAILED as failure:
@@ -105,7 +105,7 @@ class S3:
     def get(self, key: str) -> bytes:
         """As the port says."""
         with _told(Unavailable):
-            return bytes(obstore.get(self._store, _checked(key)).bytes())
+            return bytes(obstore.get(self._store, checked(key)).bytes())
 
     def list(self, folder: str, after: str = "") -> Iterator[Listed]:
         """As the port says."""
@@ -116,8 +116,7 @@ class S3:
             if page is None:
                 return
             for one in page:
-                since = one["last_modified"] - EPOCH
-                yield Listed(one["path"], one["size"], since // timedelta(microseconds=1))
+                yield Listed(one["path"], one["size"], to_us(one["last_modified"]))
 
     def folders(self, folder: str) -> tuple[str, ...]:
         """As the port says."""
@@ -129,7 +128,7 @@ class S3:
         """As the port says."""
         if keys:
             with _told(Unavailable):
-                obstore.delete(self._store, [_checked(key) for key in keys])
+                obstore.delete(self._store, [checked(key) for key in keys])
 
     def sweep(self) -> None:
         """As the port says: an object is there whole or not at all."""
@@ -161,12 +160,6 @@ def _open(place: Place, retry: RetryConfig) -> S3Store:
 
 def _credential(place: Place) -> S3Credential:
     return {"access_key_id": place.key_id, "secret_access_key": place.secret, "expires_at": None}
-
-
-def _checked(key: str) -> str:
-    if any(not name or name.startswith(".") for name in key.split("/")):
-        raise BadInput("not a key of an object", hint="names parted by /, none begins with a dot")
-    return key
 
 
 @contextmanager
