@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY_US = 86_400_000_000
 
 
 class Clock(Protocol):
@@ -35,6 +36,11 @@ class SystemClock:
 def to_datetime(us: int) -> datetime:
     """Microseconds since 1970 as an aware UTC datetime."""
     return EPOCH + timedelta(microseconds=us)
+
+
+def to_us(instant: datetime) -> int:
+    """An aware datetime as microseconds since 1970."""
+    return (instant - EPOCH) // timedelta(microseconds=1)
 
 
 def utc_date(us: int) -> date:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import msgspec
 
 from catalog.ids import Kind, corrupt_frame_id
 
+CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}")
+"""How a channel may be called: lower-case letters, digits and _."""
+SOURCE_LENGTH = 200
+"""Characters in the longest name of a source."""
 NO_CHANNEL = "unknown"
 """The channel of a frame whose header cannot be read."""
 

@@ -22,13 +22,12 @@ class History:
         for cut in plan.ranges:
             frames = self._read(cut.segment, cut.start, cut.stop, amendments.given_up(cut.segment))
             found += _with_neighbours(frames, cut.frames)
-        expected = sum(cut.frames for cut in plan.ranges)
-        if len(found) != expected:
+        if len(found) != plan.frames:
             raise CorruptFrame(
                 "a plan's frames are not all there any more",
                 hint="run `beejan verify` to see which",
                 plan=plan.n,
-                expected=expected,
+                expected=plan.frames,
                 found=len(found),
             )
         return found

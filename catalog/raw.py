@@ -1,7 +1,8 @@
 """The raw layer: sealed, committed segments as compressed NDJSON by event date and channel, immutable.
 
 A segment becomes one file per event date and channel, and one manifest that names them with their
-SHA-256. The manifest is the truth: files that none names are left-overs of a crash.
+SHA-256. The manifest is the truth: files that none names are left-overs of a crash. A file bears its own
+digest in its name: a rival that compresses otherwise writes beside what is named, never over it.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import PurePath
 from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
 
-from catalog.clock import EPOCH, to_datetime
+from catalog.clock import to_datetime, to_us
 from catalog.envelope import NO_CHANNEL, Envelope, Located, stand_in
 from catalog.errors import CorruptFrame, WrongVersion
 from catalog.failpoints import hit
@@ -128,7 +129,6 @@ def from_line(encoded: bytes) -> Located:
     line = _decoder.decode(encoded)
     if line.corrupt:
         return Located(line.segment, line.offset, None)
-    received = line.received_at.astimezone(UTC) - EPOCH
     return Located(
         line.segment,
         line.offset,
@@ -137,7 +137,7 @@ def from_line(encoded: bytes) -> Located:
             id_origin=line.id_origin,
             channel=line.channel,
             source=line.source,
-            received_us=(received.days * 86_400 + received.seconds) * 1_000_000 + received.microseconds,
+            received_us=to_us(line.received_at),
             contract=line.contract,
             bundle=line.bundle,
             content_type=line.content_type,
@@ -167,9 +167,9 @@ class Raw:
         files: list[File] = []
         for (event_date, channel), lines in sorted(groups.items()):
             data = pa.compress(b"\n".join(lines) + b"\n", codec="zstd", asbytes=True)
-            path = f"event_date={event_date}/channel={channel}/{_name(segment)}"
-            self._objects.put(path, data)
             digest = hashlib.sha256(data).hexdigest()
+            path = f"event_date={event_date}/channel={channel}/{segment}.{digest[:16]}.ndjson.zst"
+            self._objects.put(path, data)
             files.append(File(path, event_date, channel, len(lines), len(data), digest))
         hit("publish.named")
         # 2. The manifest, whole or not at all. Left behind: a published segment.
@@ -236,7 +236,7 @@ class Raw:
             files = [
                 File(each.key, "", "", 0, 0, hashlib.sha256(self._objects.get(each.key)).hexdigest())
                 for each in self._objects.list("")
-                if PurePath(each.key).name == _name(segment)
+                if PurePath(each.key).name.startswith(f"{segment}.") and each.key != _manifest(segment)
             ]
         else:
             damaged = []
@@ -247,10 +247,6 @@ class Raw:
             except (CorruptFrame, msgspec.DecodeError, pa.ArrowException, OSError, ValueError):
                 damaged.append(file.path)
         return found, damaged
-
-
-def _name(segment: str) -> str:
-    return f"{segment}.ndjson.zst"
 
 
 def _manifest(segment: str) -> str:

@@ -33,6 +33,8 @@ _SOCKET = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }
+READ_ONLY = "25006"
+"""PostgreSQL's answer to a write where another server is, or is about to be, the one that takes them."""
 _ONE_AT_A_TIME = 0x6265656A616E
 """PostgreSQL's advisory lock of `exclusive`; any number of our own."""
 
@@ -82,10 +84,11 @@ def exclusive(engine: Engine) -> Iterator[Connection]:
 def failed(error: DBAPIError, what: str) -> Unavailable | Stopped:
     """What a failing database means, `what` being its name. In the driver's words where they are about the
     connection: never with the statement, its values or the URL's password."""
-    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+    state = getattr(error.orig, "sqlstate", None) or ""
+    passes = error.connection_invalidated or state == READ_ONLY
+    if passes or isinstance(error, OperationalError | InterfaceError):
         cause = str(error.orig).strip().partition("\n")[0]
         return Unavailable(f"{what} does not answer", hint="check its server or disk", cause=cause)
-    state = getattr(error.orig, "sqlstate", None) or ""
     cause = f"{type(error.orig).__name__} {state}".strip()
     return Stopped(f"{what} cannot be read", hint="restore it from a backup", cause=cause)
 

@@ -1,7 +1,8 @@
 """Clusters that an event joined: which of them stands for all of them.
 
 A bridge is a fact on a row (`cluster_id`, `bridges`); who stands for a joined group is its cluster whose
-first member came first in commit order. The facts only grow, so they are read once and then followed.
+first member, of those that are left, came first in commit order. The facts only grow, so they are read once
+and then followed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ class Aliases:
         self._lake = lake
         self._seq = 0
         self._groups: dict[str, frozenset[str]] = {}
-        self._places: dict[str, tuple[int, str, int]] = {}
+        self._places: dict[str, tuple[str | int, ...]] = {}
+        """Plan, segment and offset of each one's first member."""
 
     def follow(self, seq: int) -> set[str]:
         """Learn the bridges of the commits up to `seq`; the clusters whose group grew by them."""
@@ -41,20 +43,25 @@ class Aliases:
 
     def representatives(self) -> dict[str, str]:
         """Each joined cluster's representative."""
-        return {cluster: min(group, key=self._places.__getitem__) for cluster, group in self._groups.items()}
+
+        def came(cluster: str) -> tuple[bool, tuple[str | int, ...], str]:
+            place = self._places.get(cluster, ())
+            return not place, place, cluster  # one without a member any more comes last
+
+        return {cluster: min(group, key=came) for cluster, group in self._groups.items()}
 
     def _locate(self, clusters: set[str], seq: int) -> None:
         if not clusters:
             return
-        names = ["event_id", "plan", "segment", "offset"]
+        names = ["cluster_id", "plan", "segment", "offset"]
         wanted, days = (
             pa.array(sorted(clusters), pa.large_string()),
             read.touched(self._lake, EVENTS.name, 1, seq),
         )
         for _, rows in read.days(self._lake, EVENTS.name, days, seq, names):
-            found = rows.filter(pc.is_in(rows["event_id"], wanted))
-            for event_id, *place in zip(*(found[name].to_pylist() for name in names), strict=True):
-                self._places[event_id] = (place[0], place[1], place[2])
+            found = rows.filter(pc.is_in(rows["cluster_id"], wanted))
+            for cluster, *place in zip(*(found[name].to_pylist() for name in names), strict=True):
+                self._places[cluster] = min(tuple(place), self._places.get(cluster, tuple(place)))
 
     def _bridges(self, seq: int) -> Iterator[tuple[str, list[str]]]:
         """Of the commits up to `seq`, in any order: a group is the same whichever bridge made it first."""

@@ -10,15 +10,13 @@ import msgspec
 from catalog.clock import Clock
 from catalog.contracts.identity import identity
 from catalog.contracts.plain import CONTRACT
-from catalog.envelope import Envelope
+from catalog.envelope import CHANNEL, SOURCE_LENGTH, Envelope
 from catalog.errors import BadInput
 from catalog.log.frames import MAX_BODY_BYTES
 
 CONTENT_TYPE = "application/json"
-SOURCE_LENGTH = 200
 PAYLOAD_BYTES = MAX_BODY_BYTES - 4_096
 """The longest payload: with whatever else an envelope says, it fits into a frame."""
-_CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _OPEN, _COLON, _NEXT = (re.compile(rf"[ \t\r\n]*({mark})[ \t\r\n]*") for mark in (r"\{", ":", "[,}]"))
 
 
@@ -67,7 +65,7 @@ def _checked(line: bytes, number: int) -> tuple[Line, bytes]:
             hint="lines before this one are durable and have their receipts",
             line=number,
         )
-    if not _CHANNEL.fullmatch(found.channel) or not 0 < len(found.source) <= SOURCE_LENGTH:
+    if not CHANNEL.fullmatch(found.channel) or not 0 < len(found.source) <= SOURCE_LENGTH:
         raise BadInput(
             "channel or source is not a name",
             hint="channel: lower-case letters, digits and _; source: 1 to 200 characters",

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from catalog.clock import EPOCH, to_datetime
+from catalog.clock import to_datetime, to_us
 from catalog.contracts.plain import CONTRACT
 from catalog.envelope import Envelope, Located
 from catalog.errors import BadInput
@@ -76,8 +76,7 @@ def _asked(number: int, line: bytes, now_us: int) -> tuple[str, Envelope]:
 
 def _us(text: str) -> int:
     instant = datetime.fromisoformat(text)
-    since = (instant if instant.tzinfo else instant.replace(tzinfo=UTC)) - EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return to_us(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
 
 
 def _decision(own_id: str, row: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from catalog.control.plans import PlanStore
 from catalog.lake.commit import Head
 from catalog.log.port import Log
+from catalog.log.reader import corrupt
 from catalog.tables import OUTCOMES
 
 SCAN_FRAMES = 1 << 40
@@ -62,15 +63,11 @@ def status(log: Log, plans: PlanStore, head: Head, now_us: int) -> Status:
         oldest_us = min([*times, *([] if oldest_us is None else [oldest_us])], default=None)
         corrupt_at = scan.corrupt_at if before.corrupt_at is None else before.corrupt_at
         if corrupt_at is not None:
-            hint = (
-                f"restore the file, or give the frame up: beejan log quarantine {segment.name} {corrupt_at}"
-            )
-            stopped.append(
-                Halt("a durable frame cannot be read; its segment waits", segment.name, corrupt_at, hint)
-            )
+            damage = corrupt(segment.name, corrupt_at)
+            stopped.append(Halt(damage.message, segment.name, corrupt_at, damage.hint))
     last = plans.last()
     waiting = plans.after(head.commit_seq, max(last - head.commit_seq, 1))
-    backlog += sum(cut.frames for plan in waiting for cut in plan.ranges)
+    backlog += sum(plan.frames for plan in waiting)
     if plans.chain(head.commit_seq) != head.chain:
         stopped.append(
             Halt(

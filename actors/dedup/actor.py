@@ -10,13 +10,13 @@ from typing import Any
 
 import pyarrow as pa
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
 
 from catalog.errors import BeejanError, Unavailable
 
 
 class RayMemory:
-    """Calls the actor; raises Unavailable while it is down or restarting."""
+    """Calls the actor; raises Unavailable while it is down or restarting, and where rows were lost."""
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
@@ -54,6 +54,8 @@ class RayMemory:
     def _call(self, name: str, *arguments: Any) -> Any:
         try:
             return ray.get(getattr(self._actor, name).remote(*arguments))
+        except ObjectLostError:  # those it was given, or those it answered with
+            raise Unavailable("rows went down with a machine", hint="their plan is worked on again") from None
         except RayTaskError as failure:
             if isinstance(failure.cause, BeejanError):
                 raise failure.cause from None

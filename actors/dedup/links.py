@@ -14,13 +14,13 @@ from actors.dedup.candidates import candidates
 from actors.dedup.config import DedupConfig
 from actors.dedup.entries import TRAITS, Traits, id_keys, traits
 from actors.dedup.memory import Memory
+from catalog.clock import DAY_US
 
 Similarities = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.uint8]], npt.NDArray[np.float64]]
 """Estimated similarity, 0 to 1, of each row of one array of signatures (n, 128) with that row of another."""
 
 _PAIRS = 1 << 16
 """Candidate pairs compared at once, to bound memory."""
-_DAY_US = 86_400_000_000
 
 Int64s = npt.NDArray[np.int64]
 
@@ -122,7 +122,7 @@ class Linker:
         config = self._config
         times = every["event_time_us"]
         apart_us = np.abs(times[events] - times[candidates])
-        inside = apart_us <= config.window_days * _DAY_US
+        inside = apart_us <= config.window_days * DAY_US
         events, candidates, apart_us = events[inside], candidates[inside], apart_us[inside]
         signatures = every["signature"]
         similarity = self._similarities(signatures[events], signatures[candidates])
@@ -134,7 +134,7 @@ class Linker:
             (customers[events] == customers[candidates])
             & (customers[events] != 0)
             & ((here == there) | (here == 0) | (there == 0))
-            & (apart_us <= config.same_complaint_days * _DAY_US)
+            & (apart_us <= config.same_complaint_days * DAY_US)
         )
         return _Near(events, candidates, similarity[alike], is_same)
 

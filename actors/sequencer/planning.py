@@ -10,6 +10,7 @@ from catalog.control.plans import Plan, PlanStore, Range
 from catalog.errors import CorruptFrame, PlanTaken, SegmentLocked
 from catalog.failpoints import hit
 from catalog.log.port import Log
+from catalog.log.reader import corrupt
 
 
 class Planner:
@@ -139,10 +140,5 @@ class Planner:
         if scan.corrupt_at is None:
             self._stopped.pop(name, None)
         else:
-            self._stopped[name] = CorruptFrame(
-                "a durable frame cannot be read; its segment waits",
-                hint=f"restore the file, or give it up: beejan log quarantine {name} {scan.corrupt_at}",
-                segment=name,
-                offset=scan.corrupt_at,
-            )
+            self._stopped[name] = corrupt(name, scan.corrupt_at)
         return Range(name, start, scan.stop, scan.frames)

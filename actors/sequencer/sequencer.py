@@ -35,8 +35,9 @@ from catalog.tables import EVENTS, LEDGER
 
 CONFLICTS = 10
 """How often another writer may be faster before a plan waits."""
-CATCH_UP_PLANS = 500
-"""Plans whose rows are read back from the table at once."""
+CATCH_UP_PLANS, CATCH_UP_FRAMES = 500, 100_000
+"""So many plans, and about so many frames of theirs, are read back from the table at once: they are held in
+memory."""
 
 RESTORE = (
     "nothing was changed; bring back the control database and the table of the same moment "
@@ -233,10 +234,21 @@ class Sequencer:
             self._ports.memory.reset()
             seq = 0
         while seq < head.commit_seq:
-            upto = min(seq + CATCH_UP_PLANS, head.commit_seq)
-            rows = self._ports.read_back(seq + 1, upto)
-            self._ports.memory.catch_up(rows, seq, upto, self._ports.plans.chain(upto) or "")
-            seq = upto
+            upto = self._piece_after(seq, head.commit_seq)
+            rows = self._ports.read_back(seq + 1, upto.n)
+            self._ports.memory.catch_up(rows, seq, upto.n, upto.chain)
+            seq = upto.n
+
+    def _piece_after(self, seq: int, last: int) -> Plan:
+        """The plan up to which rows are read back at once."""
+        first, *more = self._ports.plans.after(seq, min(CATCH_UP_PLANS, last - seq))
+        upto, frames = first, first.frames
+        for plan in more:
+            frames += plan.frames
+            if frames > CATCH_UP_FRAMES:
+                break
+            upto = plan
+        return upto
 
     def _check_chain(self, head: Head) -> None:
         chain = self._ports.plans.chain(head.commit_seq)

@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 from sqlalchemy import Connection, Engine, Row, insert, select, update
-from sqlalchemy.exc import DBAPIError
 
 from catalog.clock import Clock
 from catalog.control import schema
+from catalog.control.schema import transaction
+from catalog.envelope import CHANNEL, SOURCE_LENGTH
 from catalog.errors import BadInput, BeejanError
 
 Role = Literal["ingest", "analyst", "operations", "finance", "compliance"]
 AskingRole = Literal["analyst", "operations", "finance", "compliance"]
 ROLES: tuple[Role, ...] = get_args(Role)
-SOURCE_LENGTH = 200
-_CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _PREFIX = "bjn"
 
 
@@ -73,13 +70,13 @@ class Keys:
             raise BadInput("a source needs a name", hint=f"1 to {SOURCE_LENGTH} printable characters")
         if role not in ROLES:
             raise BadInput("no such role", hint="one of " + ", ".join(ROLES))
-        if not all(_CHANNEL.fullmatch(channel) for channel in channels):
+        if not all(CHANNEL.fullmatch(channel) for channel in channels):
             raise BadInput("not the name of a channel", hint="lower-case letters, digits and _")
         if role == "ingest" and not channels:
             raise BadInput("a key that sends needs a channel", hint="name one or more")
         if role != "ingest" and channels:
             raise BadInput("a key that asks has no channel", hint="a key either sends or asks")
-        with self._writing() as connection:
+        with transaction(self._engine) as connection:
             return self._insert(connection, source, tuple(dict.fromkeys(channels)), role)
 
     def rotate(self, key_id: str, grace_s: float) -> Minted:
@@ -89,7 +86,7 @@ class Keys:
         """
         now_us = self._clock.now_us()
         end_us = now_us + int(max(0.0, grace_s) * 1e6)
-        with self._writing() as connection:
+        with transaction(self._engine) as connection:
             key = self._find(connection, key_id)
             if not key.is_valid(now_us):
                 raise BadInput("a key that has ended cannot be rotated", hint="create one", key_id=key_id)
@@ -99,7 +96,7 @@ class Keys:
 
     def revoke(self, key_id: str) -> None:
         """End a key for ever; caches follow within their age. Raises BadInput for an unknown key."""
-        with self._writing() as connection:
+        with transaction(self._engine) as connection:
             if self._find(connection, key_id).revoked_us is None:
                 self._set(connection, key_id, revoked_us=self._clock.now_us())
 
@@ -110,7 +107,7 @@ class Keys:
     def stored(self) -> Sequence[StoredKey]:
         """Every key with the hash of its secret: what a cache reads."""
         table = schema.api_keys
-        with self._writing() as connection:
+        with transaction(self._engine) as connection:
             rows = connection.execute(select(table).order_by(table.c.created_us, table.c.key_id))
             return [StoredKey(_key(row), row.secret_hash) for row in rows]
 
@@ -138,14 +135,6 @@ class Keys:
     def _set(self, connection: Connection, key_id: str, **values: int) -> None:
         table = schema.api_keys
         connection.execute(update(table).where(table.c.key_id == key_id).values(**values))
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except DBAPIError as error:
-            raise schema.unavailable(error) from None
 
 
 class KeyCache:

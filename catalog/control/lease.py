@@ -16,10 +16,9 @@ from datetime import timedelta
 
 from sqlalchemy import Engine, func, or_, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError
 
 from catalog.control import schema
-from catalog.errors import Unavailable
+from catalog.errors import BeejanError, Unavailable
 
 BEAT_S = 1.0
 SILENT_S = 15.0
@@ -59,23 +58,22 @@ class RowLease:
         self._ended.set()
         try:
             self._set(holder="")
-        except DBAPIError as error:
-            log.warning("the lease was not given back: %s", schema.unavailable(error))
+        except BeejanError as trouble:
+            log.warning("the lease was not given back: %s", trouble)
 
     def _take(self) -> bool:
         row, mine = schema.leases.c, {"holder": self._holder, "beat_at": func.now()}
-        silent = row.beat_at < func.now() - timedelta(seconds=SILENT_S)
+        bound = timedelta(seconds=SILENT_S)
+        # From the future is the last beat of one that died before the clock was set back.
+        silent = or_(row.beat_at < func.now() - bound, row.beat_at > func.now() + bound)
         free = or_(row.holder.in_(("", self._holder)), silent)
         # One statement that looks and takes: of two that ask at once, the second sees the first one's row.
         taken = insert(schema.leases).values(name=self._name, **mine)
         taken = taken.on_conflict_do_update(index_elements=[row.name], set_=mine, where=free)
         try:
-            with self._engine.begin() as connection:
+            with schema.transaction(self._engine) as connection:
                 return connection.scalar(taken.returning(row.name)) is not None
-        except DBAPIError as error:
-            trouble = schema.unavailable(error)
-            if not isinstance(trouble, Unavailable):
-                raise trouble from None
+        except Unavailable:
             return False
 
     def _keep_beating(self) -> None:
@@ -83,12 +81,12 @@ class RowLease:
             try:
                 if not self._set(beat_at=func.now()):
                     return self._lost.set()
-            except DBAPIError:
+            except BeejanError:
                 continue  # the next beat may get through
 
     def _set(self, **values: object) -> bool:
         """Change the row while it is ours; False when it is not."""
         row = schema.leases.c
         ours = update(schema.leases).where(row.name == self._name, row.holder == self._holder)
-        with self._engine.begin() as connection:
+        with schema.transaction(self._engine) as connection:
             return bool(connection.execute(ours.values(values)).rowcount)

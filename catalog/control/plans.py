@@ -6,14 +6,14 @@ Only the process of the sequencer writes here (and a person's `log quarantine`);
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from sqlalchemy import Connection, Engine, func, insert, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 
 from catalog.control import schema
+from catalog.control.schema import transaction
 from catalog.errors import PlanTaken
 
 FIRST = 1
@@ -41,6 +41,11 @@ class Plan(msgspec.Struct, frozen=True):
     ranges: tuple[Range, ...]
     received: dict[str, int]
     chain: str = ""
+
+    @property
+    def frames(self) -> int:
+        """How many frames it cut."""
+        return sum(cut.frames for cut in self.ranges)
 
     def chained(self, before: str) -> Plan:
         """This plan with its chain, following the plan whose chain is `before`."""
@@ -71,40 +76,21 @@ class PlanStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        try:
-            with self._engine.connect() as connection:
-                yield connection
-        except DBAPIError as error:
-            raise schema.unavailable(error) from None
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        """One transaction. After Unavailable it may have happened: every caller reads before it repeats."""
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except IntegrityError:
-            raise
-        except DBAPIError as error:
-            raise schema.unavailable(error) from None
-
     def last(self) -> int:
         """Number of the last plan, 0 when there is none."""
-        with self._reading() as connection:
+        with transaction(self._engine) as connection:
             return connection.scalar(select(func.max(schema.plans.c.n))) or 0
 
     def chain(self, n: int) -> str | None:
         """The chain at plan n, None when there is no such plan."""
         if n < FIRST:
             return GENESIS
-        with self._reading() as connection:
+        with transaction(self._engine) as connection:
             return connection.scalar(select(schema.plans.c.chain).where(schema.plans.c.n == n))
 
     def after(self, n: int, limit: int) -> list[Plan]:
         """Up to `limit` plans after n, in order."""
-        with self._reading() as connection:
+        with transaction(self._engine) as connection:
             found = connection.execute(
                 select(schema.plans).where(schema.plans.c.n > n).order_by(schema.plans.c.n).limit(limit)
             ).all()
@@ -134,7 +120,7 @@ class PlanStore:
     def insert(self, plan: Plan) -> None:
         """Make a chained plan durable. Raises PlanTaken when n, or one of its frames, is planned already."""
         try:
-            with self._writing() as connection:
+            with transaction(self._engine) as connection:
                 self._insert(connection, plan)
         except IntegrityError as taken:
             raise PlanTaken("another sequencer wrote this plan first", n=plan.n) from taken
@@ -175,20 +161,20 @@ class PlanStore:
 
     def progress(self) -> dict[str, tuple[int, int]]:
         """(planned_to, last plan) of every segment that is not published."""
-        with self._reading() as connection:
+        with transaction(self._engine) as connection:
             rows = connection.execute(select(schema.segments).where(schema.segments.c.published_us.is_(None)))
             return {row.name: (row.planned_to, row.last_plan) for row in rows}
 
     def published(self, names: Sequence[str]) -> set[str]:
         """Which of these segments live on in the raw layer: a file of theirs in the log is a left-over."""
         known = schema.segments.c
-        with self._reading() as connection:
+        with transaction(self._engine) as connection:
             query = select(known.name).where(known.name.in_(names), known.published_us.is_not(None))
             return set(connection.scalars(query))
 
     def mark_published(self, segment: str, now_us: int) -> None:
         """Note that a segment is in the raw layer and its hot copy is gone."""
-        with self._writing() as connection:
+        with transaction(self._engine) as connection:
             connection.execute(
                 update(schema.segments).where(schema.segments.c.name == segment).values(published_us=now_us)
             )
@@ -196,7 +182,7 @@ class PlanStore:
     def amend(self, segment: str, offset: int, event_id: str, reason: str, now_us: int) -> bool:
         """Write a verdict on one frame; False when it has one already."""
         try:
-            with self._writing() as connection:
+            with transaction(self._engine) as connection:
                 connection.execute(
                     insert(schema.amendments).values(
                         segment=segment, offset=offset, event_id=event_id, reason=reason, created_us=now_us
@@ -212,7 +198,7 @@ class PlanStore:
         if segments is not None:
             query = query.where(schema.amendments.c.segment.in_(list(segments)))
         found: dict[str, set[tuple[str, int]]] = {CORRUPT: set(), CRASHED: set(), LOST: set()}
-        with self._reading() as connection:
+        with transaction(self._engine) as connection:
             for row in connection.execute(query):
                 found[row.reason].add((row.segment, row.offset))
         return Amendments(*(frozenset(found[reason]) for reason in (CORRUPT, CRASHED, LOST)))

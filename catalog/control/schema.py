@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import (
@@ -19,7 +21,7 @@ from sqlalchemy import (
     inspect,
     text,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from catalog import sql
 from catalog.errors import Stopped, Unavailable, WrongVersion
@@ -105,11 +107,8 @@ def open_control(url: str) -> Engine:
     Raises WrongVersion when another version of the product wrote it, Unavailable when it does not answer.
     """
     engine = sql.engine(url)
-    try:
-        with engine.connect() as connection:
-            found = revision(connection)
-    except DBAPIError as error:
-        raise unavailable(error) from None
+    with transaction(engine) as connection:
+        found = revision(connection)
     if found is None:
         from catalog.control.migrate import migrate  # only the first opening of all needs it
 
@@ -145,6 +144,19 @@ def wrong_version(found: str) -> WrongVersion:
 def unavailable(error: DBAPIError) -> Unavailable | Stopped:
     """What a failing control database means."""
     return sql.failed(error, "the control database")
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """One transaction. Raises IntegrityError as it is, Unavailable and Stopped for what else fails: a change
+    may have happened then, so every caller reads before it repeats."""
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except IntegrityError:
+        raise
+    except DBAPIError as error:
+        raise unavailable(error) from None
 
 
 def sqlite_url(path: Path) -> str:

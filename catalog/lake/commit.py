@@ -15,14 +15,13 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
-from sqlalchemy.exc import SQLAlchemyError
 
 from catalog import failpoints
-from catalog.errors import BadInput, ChainBroken, CommitGap, NotDurable, Unavailable
+from catalog.errors import BadInput, ChainBroken, CommitGap
 from catalog.lake.selftest import prove_guard
-from catalog.lake.store import LakePlace, Store
+from catalog.lake.store import LakePlace, Store, catalog_answering
 from catalog.lake.swap import SNAPSHOT_SEQ, swap
-from catalog.lake.write import OneTransaction, stage
+from catalog.lake.write import OneTransaction, stage, writing
 from catalog.tables import EVENTS, TABLES, TableSpec
 
 COMMIT_SEQ = "beejan.commit_seq"
@@ -80,7 +79,7 @@ class Lake:
         # 1. One read is both the check and the base that the swap is guarded by.
         base = self.store.load(table)
         head = _head(base)
-        try:
+        with writing(table):
             if step == "commit":
                 failpoints.hit("commit.loaded")
             if is_committed(head, table, n, before):
@@ -90,13 +89,6 @@ class Lake:
             append = transaction.update_snapshot(snapshot_properties={SNAPSHOT_SEQ: str(n)}).merge_append()
             stage(base, append, _exact(TABLES[table], rows), itertools.count())
             append.commit()
-        except OSError as error:
-            raise NotDurable(
-                "files of the commit could not be written",
-                hint="check the disk or object store",
-                table=table,
-                n=n,
-            ) from error
         # 3. The number, the chain and the counts ride on the same swap.
         tallies = {COUNTS: _dump(counts), TOTALS: _dump(_added(head.totals, counts))}
         transaction.set_properties({COMMIT_SEQ: str(n), CHAIN: chain, **tallies})
@@ -106,10 +98,8 @@ class Lake:
 
     def self_test(self) -> None:
         """Raises UnsafeStore when a stale commit would be accepted; the tables are not touched."""
-        try:
+        with catalog_answering():
             prove_guard(self.store)
-        except SQLAlchemyError as error:
-            raise Unavailable("the catalog does not answer", hint="check its server or disk") from error
 
     def check_history(self, table: str) -> bool:
         """Hold `commit_seq` to the newest snapshot behind the head that carries a number.

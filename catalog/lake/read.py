@@ -133,9 +133,12 @@ def rows(
     names = tuple(columns or spec.arrow_schema.names)
     order = [name for name in ROW_ORDER if name in spec.arrow_schema.names]
     needed = tuple(dict.fromkeys((*names, *order)))
-    found = _scan(lake, table, _of_plans(plan_from, plan_to), needed)
-    plan = pc.field("plan")
-    found = found.filter((plan >= plan_from) & (plan <= plan_to))
+    loaded, plan = lake.store.load(table), pc.field("plan")
+    parts = [_part(table, needed).empty_table()]
+    # File by file: a merged one may hold many more plans.
+    for task in planned(loaded, _of_plans(plan_from, plan_to)):
+        parts.append(whole_files(loaded, [task], needed).filter((plan >= plan_from) & (plan <= plan_to)))
+    found = pa.concat_tables(parts)
     return found.sort_by([(name, "ascending") for name in order]).select(names)
 
 
@@ -214,7 +217,8 @@ def counts(lake: Lake, upto: int) -> dict[str, dict[str, int]]:
     Raises Stopped for a damaged file.
     """
     columns = ("channel", "disposition")
-    found = _scan(lake, EVENTS.name, _of_plans(0, upto), (*columns, "plan"))
+    loaded = lake.store.load(EVENTS.name)
+    found = whole_files(loaded, planned(loaded, _of_plans(0, upto)), (*columns, "plan"))
     found = found.filter(pc.field("plan") <= upto)
     grouped = found.group_by(list(columns)).aggregate([([], "count_all")])
     result: dict[str, dict[str, int]] = {}
@@ -295,11 +299,6 @@ def _part(table: str, columns: Sequence[str]) -> pa.Schema:
 
 def _of_plans(plan_from: int, plan_to: int) -> str:
     return f"plan >= {int(plan_from)} and plan <= {int(plan_to)}"
-
-
-def _scan(lake: Lake, table: str, wanted: str, columns: Sequence[str]) -> pa.Table:
-    loaded = lake.store.load(table)
-    return whole_files(loaded, planned(loaded, wanted), columns)
 
 
 @contextmanager

@@ -14,20 +14,23 @@ from datetime import date
 
 import pyarrow as pa
 from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table
 
-from catalog.errors import NotDurable
+from catalog.errors import CommitConflict
 from catalog.lake.commit import Lake
 from catalog.lake.read import RECEIVED_TO, SOURCE_SEQ, day_of, planned
-from catalog.lake.swap import swap
-from catalog.lake.write import OneTransaction, Overwrite, stage
+from catalog.lake.swap import TURN, swap
+from catalog.lake.write import OneTransaction, Overwrite, stage, writing
 from catalog.tables import TABLES
-
-TURN = "beejan.turn"
 
 
 def source_seq(lake: Lake, table: str) -> int:
     """The commit of the source that the table was built from; 0 before the first."""
-    return int(lake.store.load(table).properties.get(SOURCE_SEQ, "0"))
+    return _built_from(lake.store.load(table))
+
+
+def _built_from(table: Table) -> int:
+    return int(table.properties.get(SOURCE_SEQ, "0"))
 
 
 def rebuild(
@@ -39,11 +42,14 @@ def rebuild(
     base of the swap was read: what they read of the table itself is that base, or the swap is refused.
     `received_to` is when the newest event of the source was received.
 
-    Raises NotDurable before the swap, CommitConflict when another writer was faster: nothing was changed
-    then; CommitUnknown when the answer was lost: building again is safe.
+    Raises NotDurable before the swap, CommitConflict when another writer was faster, or built from a later
+    commit before: nothing was changed then; CommitUnknown when the answer was lost: building again is safe.
     """
     # 1. One load is the base of the swap and says which files go.
     base = lake.store.load(table)
+    if _built_from(base) > seq:
+        # One that was stopped and wakes: its rows know less of what joins clusters.
+        raise CommitConflict("the table was built from a later commit", hint="leave it as it is", table=table)
     schema = TABLES[table].arrow_schema
     transaction = OneTransaction(base)
     overwrite = Overwrite(transaction, {TURN: "rebuild"})
@@ -51,7 +57,7 @@ def rebuild(
     before: dict[date | None, list[DataFile]] = defaultdict(list)
     for task in planned(base):
         before[day_of(base, task.file)].append(task.file)
-    try:
+    with writing(table):
         # 2. Day by day: the files before go, the rows of now are written.
         for day, rows in days:
             for file in before[day]:
@@ -67,10 +73,6 @@ def rebuild(
         else:
             transaction = OneTransaction(base)
             transaction.append(schema.empty_table(), snapshot_properties={TURN: "rebuild"})
-    except OSError as error:
-        raise NotDurable(
-            "a derived table could not be written", hint="check the disk or object store", table=table
-        ) from error
     received = {RECEIVED_TO: received_to.isoformat()} if received_to else {}
     transaction.set_properties({SOURCE_SEQ: str(seq)} | received)
     # 4. The swap.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -80,6 +80,15 @@ def disable_retries() -> None:
     TableProperties.COMMIT_NUM_RETRIES_DEFAULT = 0
 
 
+@contextmanager
+def catalog_answering() -> Iterator[None]:
+    """Whatever the catalog's database fails with becomes Unavailable."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise Unavailable("the catalog does not answer", hint="check its server or disk") from error
+
+
 class LakePlace(NamedTuple):
     """Where a lake is: the URL of its catalog's database, the location of its files, and for an object store
     how it is reached (`s3.endpoint`, `s3.region` and both keys, as pyiceberg calls them)."""
@@ -120,12 +129,10 @@ class Store:
         folder = Path(place.warehouse) if "://" not in place.warehouse else None
         if folder:
             make_folders(folder, folder.parent)
-        try:
+        with catalog_answering():
             self._catalog = _patiently(partial(_Catalog, CATALOG_NAME, **self._properties))
             for spec in TABLES.values():
                 _check_version(spec, self.ensure(spec))
-        except SQLAlchemyError as error:
-            raise Unavailable("the catalog does not answer", hint="check its server or disk") from error
         if folder:
             sync_folder(folder.parent)
 
@@ -133,7 +140,7 @@ class Store:
         """The table as the catalog names it now. Raises Unavailable when the catalog does not answer."""
         for attempt in range(LOADS):
             try:
-                with answering():
+                with answering(), catalog_answering():
                     table = self._catalog.load_table(name)
             except FileNotFoundError as error:
                 # Commits since we read the pointer removed the metadata it named: read it again.
@@ -147,8 +154,6 @@ class Store:
                 raise Stopped(
                     "the table's metadata file is damaged", hint="restore it from a backup", table=name
                 ) from None
-            except SQLAlchemyError as error:
-                raise Unavailable("the catalog does not answer", hint="wait and retry", table=name) from error
             else:
                 break
         if not isinstance(table.io, SyncedFileIO):
@@ -170,11 +175,8 @@ class Store:
         wanted = select(full, IcebergTables.metadata_location).where(
             IcebergTables.catalog_name == CATALOG_NAME, full.in_(names)
         )
-        try:
-            with self._catalog.engine.connect() as connection:
-                return {name: str(location) for name, location in connection.execute(wanted)}
-        except SQLAlchemyError as error:
-            raise Unavailable("the catalog does not answer", hint="wait and retry") from error
+        with catalog_answering(), self._catalog.engine.connect() as connection:
+            return {name: str(location) for name, location in connection.execute(wanted)}
 
     def load_at(self, location: str) -> Table:
         """A table as one metadata file says, for reading. Raises FileNotFoundError when that is gone."""

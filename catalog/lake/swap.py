@@ -10,6 +10,8 @@ from catalog.errors import CommitConflict, CommitUnknown, UnsafeStore
 
 SNAPSHOT_SEQ = "commit_seq"
 """Key in the summary of every snapshot of ours: the table's commit_seq when it was made."""
+TURN = "beejan.turn"
+"""The same of what is no plan's: which turn made it."""
 
 
 def swap(transaction: Transaction, *, swapped: str | None = None, staged: str | None = None) -> None:

@@ -18,15 +18,14 @@ from pyiceberg.table import FileScanTask, Table
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from catalog import failpoints
-from catalog.errors import NotDurable, Stopped
+from catalog.errors import Stopped
 from catalog.lake.commit import COMMIT_SEQ, Lake
 from catalog.lake.folder import Folder
 from catalog.lake.read import ROW_ORDER, day_of, planned, whole_files
-from catalog.lake.swap import SNAPSHOT_SEQ, publish, swap
-from catalog.lake.write import OneTransaction, Overwrite, stage
+from catalog.lake.swap import SNAPSHOT_SEQ, TURN, publish, swap
+from catalog.lake.write import OneTransaction, Overwrite, stage, writing
 from catalog.tables import TABLES
 
-TURN = "beejan.turn"
 KEEP_SNAPSHOTS = 10
 SMALL_BYTES = 32 << 20
 """A file below this size is worth merging."""
@@ -77,7 +76,7 @@ def compact(
     marks = {SNAPSHOT_SEQ: base.properties.get(COMMIT_SEQ, "0"), TURN: "compact"}
     overwrite = Overwrite(transaction, marks)
     files_after, row_count, numbers = 0, 0, itertools.count()
-    try:
+    with writing(table):
         # 2. Partition by partition: read, sort, write, count.
         for tasks in groups:
             merged = _merged(base, tasks)
@@ -88,10 +87,6 @@ def compact(
             files_after, row_count = files_after + len(written), row_count + merged.num_rows
         # 3. Manifests.
         overwrite.commit()
-    except OSError as error:
-        raise NotDurable(
-            "files could not be merged", hint="check the disk or object store", table=table
-        ) from error
     # 4. The swap. The files before stay for the snapshots before.
     swap(transaction, staged="compact.staged", swapped="compact.swapped")
     return Compacted(day, sum(map(len, groups)), files_after, row_count)
@@ -133,12 +128,8 @@ def sweep_orphans(lake: Lake, table: str, now_us: int, grace_us: int = GRACE_US)
     base = lake.store.load(table)
     transaction = OneTransaction(base)
     marks = {SNAPSHOT_SEQ: base.properties.get(COMMIT_SEQ, "0"), TURN: "orphans"}
-    try:
+    with writing(table):
         transaction.append(TABLES[table].arrow_schema.empty_table(), snapshot_properties=marks)
-    except OSError as error:
-        raise NotDurable(
-            "files could not be written", hint="check the disk or object store", table=table
-        ) from error
     swap(transaction, swapped="orphans.moved")
     # 3. What the new head and every retained snapshot do not name.
     unreferenced = listed - _referenced(lake.store.load(table), folder)

@@ -7,6 +7,7 @@ once for each partition: with a few rows in a file that is most of the work.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +27,19 @@ from pyiceberg.table.snapshots import Operation
 from pyiceberg.table.update.snapshot import _MergeAppendFiles, _OverwriteFiles
 from pyiceberg.typedef import Record
 from pyiceberg.utils.concurrent import ExecutorFactory
+
+from catalog.errors import NotDurable
+
+
+@contextmanager
+def writing(table: str) -> Iterator[None]:
+    """Around everything before a swap: what a disk or store refuses becomes NotDurable."""
+    try:
+        yield
+    except OSError as error:
+        raise NotDurable(
+            "files of a table could not be written", hint="check the disk or object store", table=table
+        ) from error
 
 
 class OneTransaction(Transaction):

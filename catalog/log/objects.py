@@ -34,6 +34,7 @@ TOMBSTONE_S = 2 * TRUSTED_S
 CACHE_BYTES = 64 << 20
 FETCHERS = 8
 SEEN = 4096
+"""So many segments are remembered, and all that are listed."""
 _NOW = "clock/now"
 
 
@@ -47,6 +48,7 @@ class ObjectLog(ReadingLog):
         self._cache = Cache(CACHE_BYTES)
         self._fetchers = ThreadPoolExecutor(FETCHERS, thread_name_prefix="log-fetch")
         self._seen: dict[str, Parts] = {}
+        self._room = SEEN
         self._grew_s: dict[str, float] = {}
         self._tombstones: deque[tuple[float, str]] = deque()
         self._turn = threading.RLock()
@@ -65,6 +67,7 @@ class ObjectLog(ReadingLog):
         with self._turn:
             for gone in self._seen.keys() - set(names):
                 self._forget(gone)
+            self._room = max(SEEN, len(names))  # or each would push out the next one that is asked for
             for name in filter(SEGMENT.fullmatch, names):
                 try:
                     parts = self._look(name)
@@ -90,7 +93,7 @@ class ObjectLog(ReadingLog):
             self._forget(segment)
             raise
         self._seen[segment] = parts
-        if len(self._seen) > SEEN:
+        if len(self._seen) > self._room:
             self._forget(next(iter(self._seen)))  # where nobody asks for the listing, which does so too
         return parts
 

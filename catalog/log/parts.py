@@ -27,10 +27,10 @@ class Cache:
         return self._kept.get(key)
 
     def keep(self, key: str, content: bytes) -> None:
-        """Keep one more, and drop the oldest for it."""
+        """Keep one more, however large, and drop the oldest for it: it is asked for a window at a time."""
         self._size_bytes += len(content) - len(self._kept.pop(key, b""))
         self._kept[key] = content
-        while self._size_bytes > self._limit_bytes:
+        while self._size_bytes > self._limit_bytes and len(self._kept) > 1:
             _, dropped = self._kept.popitem(last=False)
             self._size_bytes -= len(dropped)
 

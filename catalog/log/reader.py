@@ -20,8 +20,9 @@ _WINDOW_BYTES = 1024 * 1024
 
 def corrupt(segment: str, offset: int) -> CorruptFrame:
     """The error that stops a segment, with what a person can do about it."""
-    hint = f"look with `beejan verify`; `beejan log quarantine {segment} {offset}` gives the frame up"
-    return CorruptFrame("durable bytes cannot be read", hint=hint, segment=segment, offset=offset)
+    hint = f"restore the file, or give the frame up: beejan log quarantine {segment} {offset}"
+    told = "a durable frame cannot be read; its segment waits"
+    return CorruptFrame(told, hint=hint, segment=segment, offset=offset)
 
 
 class SegmentReader:

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from catalog.durable import make_folders, sync_folder
-from catalog.errors import BadInput
 from catalog.failpoints import hit
-from catalog.objects.port import Listed
+from catalog.objects.port import Listed, checked
 
 FILE_MODE = 0o600
 _HIDDEN = re.compile(r"\..+\.[0-9a-f]{16}")
@@ -103,6 +102,4 @@ class Folder:
         return hidden
 
     def _path(self, key: str) -> Path:
-        if any(not name or name.startswith(".") for name in key.split("/")):
-            raise BadInput("not a key of an object", hint="names parted by /, none begins with a dot")
-        return self.root / key
+        return self.root / checked(key)

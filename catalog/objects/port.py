@@ -8,6 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from catalog.errors import BadInput
+
+
+def checked(key: str) -> str:
+    """The key. Raises BadInput for what is none."""
+    if any(not name or name.startswith(".") for name in key.split("/")):
+        raise BadInput("not a key of an object", hint="names parted by /, none begins with a dot")
+    return key
+
 
 class Listed(NamedTuple):
     """One object of a listing. `modified_us` is by the store's own clock, microseconds since 1970."""

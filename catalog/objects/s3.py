@@ -19,10 +19,10 @@ import obstore
 from obstore import exceptions
 from obstore.store import S3Store
 
-from catalog.clock import EPOCH
+from catalog.clock import to_us
 from catalog.errors import BadInput, BeejanError, NotDurable, Permanent, Unavailable
 from catalog.failpoints import hit
-from catalog.objects.port import Listed
+from catalog.objects.port import Listed, checked
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Credential
@@ -35,6 +35,7 @@ _BACKOFF_S = 0.1
 _NO_BUCKET = "NoSuchBucket"
 _FORBIDDEN = "status code: 403"
 """As a listing is refused, which the client has no class for."""
+_SKEWED = "RequestTimeTooSkewed"
 _REFUSED = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)
 _FAILED = (exceptions.BaseError, OSError, ValueError)
 
@@ -81,7 +82,7 @@ class S3:
         """As the port says."""
         hit("object.synced")
         with _told(NotDurable):
-            obstore.put(self._store, _checked(key), content, use_multipart=False)
+            obstore.put(self._store, checked(key), content, use_multipart=False)
 
     def create(self, key: str, content: bytes) -> bool:
         """As the port says."""
@@ -89,7 +90,7 @@ class S3:
         hit("object.synced")
         for attempt in range(TRIES):
             try:
-                obstore.put(self._once, _checked(key), content, mode="create", use_multipart=False)
+                obstore.put(self._once, checked(key), content, mode="create", use_multipart=False)
             except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
                 return False
             except _FAILED as failure:
@@ -104,7 +105,7 @@ class S3:
     def get(self, key: str) -> bytes:
         """As the port says."""
         with _told(Unavailable):
-            return bytes(obstore.get(self._store, _checked(key)).bytes())
+            return bytes(obstore.get(self._store, checked(key)).bytes())
 
     def list(self, folder: str, after: str = "") -> Iterator[Listed]:
         """As the port says."""
@@ -115,8 +116,7 @@ class S3:
             if page is None:
                 return
             for one in page:
-                since = one["last_modified"] - EPOCH
-                yield Listed(one["path"], one["size"], since // timedelta(microseconds=1))
+                yield Listed(one["path"], one["size"], to_us(one["last_modified"]))
 
     def folders(self, folder: str) -> tuple[str, ...]:
         """As the port says."""
@@ -128,7 +128,7 @@ class S3:
         """As the port says."""
         if keys:
             with _told(Unavailable):
-                obstore.delete(self._store, [_checked(key) for key in keys])
+                obstore.delete(self._store, [checked(key) for key in keys])
 
     def sweep(self) -> None:
         """As the port says: an object is there whole or not at all."""
@@ -162,12 +162,6 @@ def _credential(place: Place) -> S3Credential:
     return {"access_key_id": place.key_id, "secret_access_key": place.secret, "expires_at": None}
 
 
-def _checked(key: str) -> str:
-    if any(not name or name.startswith(".") for name in key.split("/")):
-        raise BadInput("not a key of an object", hint="names parted by /, none begins with a dot")
-    return key
-
-
 @contextmanager
 def _told(passing: type[BeejanError]) -> Iterator[None]:
     try:
@@ -182,6 +176,8 @@ def _told(passing: type[BeejanError]) -> Iterator[None]:
 
 def _error(failure: Exception, passing: type[BeejanError]) -> BeejanError:
     """What came back, in our words: the client's own quote addresses and the server's answer."""
+    if _SKEWED in str(failure):
+        return passing("the object store finds our clock wrong", hint="set the clock of this machine")
     if isinstance(failure, _REFUSED) or _FORBIDDEN in str(failure):
         return Permanent("the object store refuses our key", hint="check key, secret and what they may do")
     if _NO_BUCKET in str(failure):

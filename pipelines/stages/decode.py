@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from catalog.clock import utc_date
+from catalog.clock import DAY_US, utc_date
 from catalog.contracts.reading import Identifier, Place, Reading, Violation
 from catalog.contracts.registry import CONTRACTS
 from catalog.envelope import Envelope, Located, Unreadable, stand_in
@@ -18,7 +18,6 @@ from catalog.tables import EVENTS
 FUTURE_LIMIT_US = 24 * 3600 * 1_000_000
 MINIMUM_US = 946_684_800 * 1_000_000
 """Event times before 2000-01-01 are a broken clock, not a complaint."""
-DAY_US = 86_400_000_000
 
 COLUMNS = (
     "event_id",

@@ -102,12 +102,6 @@ def minhashes(forms: Sequence[str]) -> Uint32s:
     return np.ascontiguousarray(found.T)
 
 
-def shingle_hash(shingle: str) -> int:
-    """The 32-bit hash of one shingle (of at most five code points), before it is permuted."""
-    hashes, _ = _shingle_hashes([shingle])
-    return int(hashes[0])
-
-
 def similarities(left: Uint8s, right: Uint8s) -> Float64s:
     """Estimated Jaccard similarity, 0 to 1, of each row of `left` with that row of `right`, both (n, 128)."""
     agreeing: npt.NDArray[np.int64] = np.count_nonzero(left == right, axis=1)

@@ -3,8 +3,10 @@
 import random
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from catalog import failpoints
 from catalog.envelope import Envelope, Located
 from catalog.errors import CorruptFrame
 from catalog.objects.folder import Folder
@@ -62,6 +64,20 @@ def test_files_lie_by_event_date_and_channel(tmp_path: Path) -> None:
 def test_writing_again_changes_nothing(tmp_path: Path) -> None:
     raw = Raw(Folder(tmp_path))
     assert raw.write(SEGMENT, entries()) == raw.write(SEGMENT, entries())
+
+
+def test_a_rival_of_another_version_that_dies_halfway_spoils_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = Raw(Folder(tmp_path))
+    raw.write(SEGMENT, entries())
+    compress = pa.compress
+    monkeypatch.setattr(pa, "compress", lambda data, **how: compress(data + b"\n", **how))
+    failpoints.arm("publish.named:raise")
+    with pytest.raises(OSError, match="failpoint"):
+        raw.write(SEGMENT, entries())
+    failpoints.arm("")
+    assert raw.read(SEGMENT) == [entry.located for entry in entries()]
 
 
 def test_a_segment_that_is_not_published_is_no_damage(tmp_path: Path) -> None:

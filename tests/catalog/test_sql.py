@@ -91,6 +91,10 @@ def test_a_connection_the_server_ended_is_unavailable(engine: Engine) -> None:
     assert isinstance(trouble(engine, "SELECT pg_terminate_backend(pg_backend_pid())"), Unavailable)
 
 
+def test_a_server_that_is_not_the_first_one_yet_is_unavailable(engine: Engine) -> None:
+    assert isinstance(trouble(engine, "SET TRANSACTION READ ONLY; INSERT INTO t VALUES (2)"), Unavailable)
+
+
 @pytest.mark.parametrize(
     "statement", ["INSERT INTO t VALUES (1)", "SELECT 'private'::integer", "SELECT private FROM t"]
 )

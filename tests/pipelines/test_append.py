@@ -5,11 +5,11 @@ import json
 import pytest
 
 from catalog.clock import SystemClock
-from catalog.envelope import Envelope
+from catalog.envelope import SOURCE_LENGTH, Envelope
 from catalog.errors import BadInput
 from catalog.ids import event_id
 from catalog.log.frames import encode_body
-from pipelines.append import PAYLOAD_BYTES, SOURCE_LENGTH, envelope, receipt
+from pipelines.append import PAYLOAD_BYTES, envelope, receipt
 
 
 def taken(payload: str, **changes: object) -> Envelope:

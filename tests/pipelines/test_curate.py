@@ -9,13 +9,14 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyiceberg.expressions import EqualTo
 
 from catalog.errors import CommitConflict
 from catalog.lake import read
 from catalog.lake.commit import Lake
 from catalog.lake.rebuild import rebuild, source_seq
 from catalog.lake.store import local
-from catalog.tables import ACCEPTED, COMPLAINTS, DUPLICATE, EVENTS, QUARANTINED
+from catalog.tables import ACCEPTED, COMPLAINTS, DERIVED, DUPLICATE, EVENTS, QUARANTINED
 from pipelines.curate import Curator
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -183,6 +184,35 @@ def test_a_rival_that_built_first_wins(lake: Lake, tmp_path: Path) -> None:
         rebuild(lake, COMPLAINTS.name, days(), 1)
     assert curated(lake).keys() == {"a"}
     rival.close()
+
+
+def test_a_sequencer_that_was_stopped_takes_nothing_back(lake: Lake, tmp_path: Path) -> None:
+    commit(lake, 1, event("a"), event("b", TOMORROW))
+    woken, rival = Curator(lake, Hands(), 60.0), Lake(local(tmp_path))
+    commit(lake, 2, event("c", TOMORROW + timedelta(days=3), cluster_id="a" * 32, bridges=["b" * 32]))
+    successor = Curator(rival, Hands(), 60.0)
+
+    def overtaken(*_: Any) -> set[Any]:
+        monkeypatch.undo()
+        successor.build(2)
+        return {NOON.date(), TOMORROW.date()}
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(woken, "_touched", overtaken)
+        woken.build(1)
+    assert [source_seq(lake, name) for name in DERIVED] == [2, 2]
+    commit(lake, 3, event("d", TOMORROW + timedelta(days=5)))
+    successor.build(3)
+    assert curated(lake) == {"a": ("a", True), "b": ("a", False), "c": ("a", False), "d": ("d", True)}
+    rival.close()
+
+
+def test_a_cluster_whose_first_event_was_erased_is_stood_for_by_what_is_left(lake: Lake) -> None:
+    commit(lake, 1, event("a"), event("b", TOMORROW), event("c", cluster_id="a" * 32))
+    commit(lake, 2, event("d", TOMORROW, cluster_id="b" * 32, bridges=["a" * 32]))
+    lake.store.load(EVENTS.name).delete(EqualTo("event_id", "a" * 32))
+    both = {"b": ("b", True), "c": ("b", False), "d": ("b", False)}
+    assert built(lake, 2) == both
 
 
 def test_a_commit_of_quarantined_events_alone_moves_the_source_seq(lake: Lake) -> None:

@@ -17,6 +17,7 @@ from actors.sequencer.lease import SILENT_S, FileLease, Lease
 from catalog import sql
 from catalog.control.lease import RowLease
 from catalog.control.schema import open_control
+from cluster.stack.stack import Stack
 from tests.places import on_servers
 
 HOLD = """
@@ -126,6 +127,15 @@ def test_of_many_that_ask_one_gets_it(holder: subprocess.Popen[str], kind: Kind)
     taken = [lease.acquire(lambda _: None, lambda: True) for lease in leases]
     assert taken.count(True) == 1
     leases[taken.index(True)].release()
+
+
+def test_a_beat_of_a_clock_that_was_set_back_since_keeps_nobody_waiting(stack: Stack) -> None:
+    url = on_servers(stack).control_url
+    with open_control(url).begin() as connection:
+        connection.execute(text("INSERT INTO leases VALUES ('sequencer', 'dead', now() + interval '1 hour')"))
+    lease = RowLease(open_control(url), "sequencer")
+    assert lease.acquire(lambda _: None, lambda: True)
+    lease.release()
 
 
 def test_a_database_that_is_away_is_waited_for() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import pytest
 
 from actors.dedup.config import DedupConfig
 from actors.dedup.dedup import Decision, Dedup
+from actors.sequencer import sequencer
 from actors.sequencer.loop import LOOKS
 from actors.sequencer.sequencer import CONFLICTS
 from actors.worker.local import LocalWorkers
 from catalog.errors import CommitConflict, Stopped
+from catalog.lake import read
 from catalog.lake.commit import Lake
 from catalog.tables import EVENTS
 from cluster import plain
@@ -59,6 +62,30 @@ def test_nothing_is_decided_with_less_memory(tmp_path: Path) -> None:
     assert (ledger.balanced, ledger.total["redelivered"]) == (True, 80)
     assert verify_home(stores).ok
     assert redecide_home(settings) == (True, 120, [])
+
+
+def test_a_memory_that_comes_up_empty_is_filled_piece_by_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = small(tmp_path, segment_bytes=1 << 20)
+    lines = [line(i) for i in range(300)]
+    append(settings, lines)
+    run(settings)
+    shutil.rmtree(Home(tmp_path).state / "memory")
+    append(settings, lines)
+    pieces: list[int] = []
+
+    def counted(*given: Any) -> pa.Table:
+        pieces.append((found := rows(*given)).num_rows)
+        return found
+
+    rows = read.rows
+    monkeypatch.setattr(read, "rows", counted)
+    monkeypatch.setattr(sequencer, "CATCH_UP_FRAMES", 120)
+    run(settings)
+    assert pieces == [100, 100, 100]
+    ledger = ledger_home(open_stores(settings))
+    assert (ledger.balanced, ledger.total["redelivered"]) == (True, 300)
 
 
 def test_a_table_maintained_by_hand_is_told_and_goes_on(

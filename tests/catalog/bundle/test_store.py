@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from catalog.bundle.folder import default
@@ -15,6 +16,16 @@ def test_what_is_put_is_got_and_putting_again_changes_nothing(tmp_path: Path) ->
     assert bundles.put(bundle) == bundles.put(bundle) == bundle.hash
     assert Bundles(Folder(tmp_path / "bundles")).get(bundle.hash) == bundle
     assert [path.name for path in (tmp_path / "bundles").iterdir()] == [f"{bundle.hash}.json"]
+
+
+def test_a_key_made_anew_after_the_first_was_lost_is_refused(tmp_path: Path) -> None:
+    bundles = Bundles(Folder(tmp_path))
+    first = bundles.put(default("key-1"))
+    with pytest.raises(Stopped) as caught:
+        bundles.put(default("key-2"))
+    assert caught.value.fields == {"needed": "key-1"}
+    assert [path.name for path in tmp_path.iterdir()] == [f"{first}.json"]
+    assert bundles.put(msgspec.structs.replace(default("key-1"), places=())) != first
 
 
 def test_a_missing_bundle_stops(tmp_path: Path) -> None:

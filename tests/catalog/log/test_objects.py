@@ -12,7 +12,7 @@ import pytest
 
 from catalog import failpoints
 from catalog.errors import CorruptFrame, NotDurable, SegmentLocked
-from catalog.log import grown
+from catalog.log import grown, objects, reader
 from catalog.log.frames import FOOTER_BYTES, HEADER_BYTES, encode_body
 from catalog.log.grown import TRUSTED_S, ObjectWriter, group_key, head_key
 from catalog.log.objects import TAKEOVER_S, TOMBSTONE_S, ObjectLog
@@ -351,6 +351,33 @@ def test_what_is_sealed_is_not_asked_for_again(bench: Bench) -> None:
     bench.log.segments()
     bench.objects.asked = 0
     assert all(segment.sealed for segment in bench.log.segments())
+    assert bench.objects.asked == 1
+
+
+def test_a_log_of_very_many_segments_is_remembered_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "SEEN", 2)
+    for n in range(3):
+        sealed(bench, n)
+    asyncio.run(bench.writer(OLD).append(envelopes(7)))
+    bench.log.segments()
+    bench.objects.asked = 0
+    (live,) = (segment for segment in bench.log.segments() if not segment.sealed)
+    assert bench.objects.asked == 2  # the names, and what is new of the one that grows
+    bench.clock.seconds += TAKEOVER_S
+    bench.log.segments()
+    assert bench.log.recover(live.name).sealed
+
+
+def test_an_object_larger_than_the_cache_is_fetched_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = sealed(bench, 1, groups=1)
+    monkeypatch.setattr(objects, "CACHE_BYTES", 1)
+    monkeypatch.setattr(reader, "_WINDOW_BYTES", 8)
+    fresh = ObjectLog(bench.objects, bench.clock)
+    (segment,) = fresh.segments()
+    bench.objects.asked = 0
+    assert len(fresh.read(name, segment.start, segment.end)) == 1
     assert bench.objects.asked == 1
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -59,6 +61,41 @@ def test_a_dead_server_is_told_in_time(
     objects._pause = lambda _: None
     for act in acts:
         refused(objects, act, error)
+
+
+class Skewed(BaseHTTPRequestHandler):
+    """Refuses everything, as a store does whose clock is far from the one that signed."""
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        told = b"<Error><Code>RequestTimeTooSkewed</Code><Message>too far</Message></Error>"
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(told)))
+        self.end_headers()
+        self.wfile.write(told)
+
+    def do_PUT(self) -> None:
+        self.do_GET()
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(("acts", "error"), [(READS, Unavailable), (WRITES, NotDurable)])
+def test_a_clock_that_is_wrong_is_waited_for(
+    acts: list[Callable[[Objects], object]], error: type[BeejanError]
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Skewed) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        objects = S3(Place("s3://bucket/x", address, "us-east-1", "key", "wrong-secret"))
+        objects._pause = lambda _: None
+        for act in acts:
+            refused(objects, act, error)
+        server.shutdown()
 
 
 def test_the_environment_has_no_say(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:

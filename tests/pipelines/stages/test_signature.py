@@ -14,7 +14,6 @@ from pipelines.stages import signature
 from pipelines.stages.signature import (
     minhashes,
     normalise,
-    shingle_hash,
     signatures,
     similarities,
 )
@@ -41,6 +40,11 @@ TEXTS = [
     "no\0 end\0\0",
     "long " * 20_000 + "text",
 ]
+
+
+def shingle_hash(shingle: str) -> int:
+    hashes, _ = signature._shingle_hashes([shingle])
+    return int(hashes[0])
 
 
 def of_datasketch(form: str) -> list[int]:
