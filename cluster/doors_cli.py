@@ -166,7 +166,12 @@ def decide(
 def create(
     source: Annotated[str, typer.Argument(help="Name of the producing system, or of who asks.")],
     channel: Annotated[list[str] | None, typer.Option("--channel", help="A channel it may send to.")] = None,
-    role: Annotated[str, typer.Option("--role", help="`ingest`, or as whom to ask.")] = "ingest",
+    role: Annotated[
+        str,
+        typer.Option(
+            "--role", help="`ingest`, or as whom to ask: `analyst`, `operations`, `finance`, `compliance`."
+        ),
+    ] = "ingest",
     as_json: AsJson = False,
 ) -> None:
     """Make a key. Its token goes to standard output, this once."""

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import pyarrow as pa
 
 from actors.dedup.config import DedupConfig
+from actors.dedup.dedup import REMEMBERED
 from actors.sequencer.config import MemoryPort, Ports, SequencerConfig, WorkersPort
 from actors.sequencer.lease import FileLease, Lease
 from actors.sequencer.loop import run
@@ -212,7 +213,7 @@ def _sequencer(
         log=stores.log,
         plans=stores.plans,
         lake=lake,
-        read_back=partial(read.rows, lake, EVENTS.name),
+        read_back=partial(read.rows, lake, EVENTS.name, columns=REMEMBERED),
         workers=workers,
         memory=memory,
         clock=stores.clock,

@@ -71,10 +71,13 @@ class MemoryPort(Protocol):
 
 
 class Ports(NamedTuple):
-    """Everything the sequencer touches. `read_back` gives the table's rows of plans n to m, both included.
-    `turns` are upkeep: each gets the commit_seq and says whether it did something; they run between commits,
-    never beside one; `last_turns` come once, at an orderly end. `stopped` are the segments that cannot go
-    on, and why."""
+    """Everything the sequencer touches.
+
+    `read_back` gives what the memory needs of the table's rows of plans n to m, both included. `turns` are
+    upkeep: each gets the commit_seq and says whether it did something; they run between commits, never
+    beside one; `last_turns` come once, at an orderly end. `stopped` are the segments that cannot go on, and
+    why.
+    """
 
     log: Log
     plans: PlanStore

@@ -75,8 +75,8 @@ def test_a_memory_that_comes_up_empty_is_filled_piece_by_piece(
     append(settings, lines)
     pieces: list[int] = []
 
-    def counted(*given: Any) -> pa.Table:
-        pieces.append((found := rows(*given)).num_rows)
+    def counted(*given: Any, **more: Any) -> pa.Table:
+        pieces.append((found := rows(*given, **more)).num_rows)
         return found
 
     rows = read.rows
