@@ -18,7 +18,7 @@ from catalog.log.port import Log
 
 
 class SequencerConfig(NamedTuple):
-    """A plan is cut at `plan_rows` frames or about `plan_bytes` of a segment, or when the oldest unplanned
+    """A plan is cut at `plan_rows` frames or about `plan_bytes` of the log, or when the oldest unplanned
     frame has waited `plan_age_s`.
 
     `ahead` plans are written and worked on before the first of them is committed; every

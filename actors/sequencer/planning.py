@@ -66,7 +66,7 @@ class Planner:
     def plan(self, n: int, drain: bool) -> bool:
         """Write plan n when enough frames wait or the oldest has waited long enough; True when written,
         also by another sequencer."""
-        ranges, received = self._cut()
+        ranges, received, is_full = self._cut()
         frames = sum(cut.frames for cut in ranges)
         if not frames:
             self._waiting_since_s = None
@@ -75,7 +75,7 @@ class Planner:
         if self._waiting_since_s is None:
             self._waiting_since_s = now_s
         waited_s = now_s - self._waiting_since_s
-        if frames < self._config.plan_rows and waited_s < self._config.plan_age_s and not drain:
+        if not is_full and waited_s < self._config.plan_age_s and not drain:
             return False
         hit("plan.scanned")
         before = self._plans.chain(n - 1)
@@ -98,23 +98,25 @@ class Planner:
         self._waiting_since_s = None
         return True
 
-    def _cut(self) -> tuple[list[Range], Counter[str]]:
-        """Up to `plan_rows` frames, an equal share of each segment first, what is left in rounds."""
+    def _cut(self) -> tuple[list[Range], Counter[str], bool]:
+        """Up to `plan_rows` frames, about `plan_bytes` of the log: an equal share of each segment first, at
+        least a frame, then what is left in rounds. And whether no more fit."""
         # Progress first: what is published and gone by then is in neither, nothing is taken for new.
         progress = self._plans.progress()
         segments = self._log.segments()
         published = self._plans.published([at.name for at in segments])
         segments = [at for at in segments if at.name not in published]
         position = {at.name: progress.get(at.name, (at.start, 0))[0] for at in segments}
+        ends = {at.name: at.end for at in segments}
         waiting = [at.name for at in segments if position[at.name] < at.end]
         cuts: dict[str, Range] = {}
         received: Counter[str] = Counter()
-        left = self._config.plan_rows
-        while waiting and left > 0:
-            share = max(1, left // len(waiting))
+        left, left_bytes = self._config.plan_rows, self._config.plan_bytes
+        while waiting and left > 0 and left_bytes > 0:
+            share, share_bytes = max(1, left // len(waiting)), max(1, left_bytes // len(waiting))
             going_on = []
             for name in waiting[:left]:
-                cut = self._scan(name, position[name], min(share, left), received)
+                cut = self._scan(name, position[name], min(share, left), share_bytes, received)
                 if cut is None or not cut.frames:
                     continue
                 first = cuts.get(name, cut)
@@ -122,15 +124,18 @@ class Planner:
                 cuts[name] = Range(name, first.start, cut.stop, frames)
                 position[name] = cut.stop
                 left -= cut.frames
-                if cut.frames == share:
+                left_bytes -= cut.stop - cut.start
+                if cut.stop < ends[name]:
                     going_on.append(name)
             waiting = going_on
-        return list(cuts.values()), received
+        return list(cuts.values()), received, left <= 0 or left_bytes <= 0
 
-    def _scan(self, name: str, start: int, frames: int, received: Counter[str]) -> Range | None:
+    def _scan(
+        self, name: str, start: int, frames: int, most_bytes: int, received: Counter[str]
+    ) -> Range | None:
         given_up = self._plans.amendments([name]).given_up(name)
         try:
-            scan = self._log.scan(name, start, frames, given_up, self._config.plan_bytes)
+            scan = self._log.scan(name, start, frames, given_up, most_bytes)
         except LookupError:
             return None  # published and gone since it was listed
         except CorruptFrame as damage:
