@@ -522,4 +522,43 @@ MUTANTS = (
         ),
         (f"{DOOR}::test_only_its_own_source_is_told_of_an_event[other-pending]",),
     ),
+    Mutant(
+        "a stale build",
+        "a sequencer that was stopped builds the curated tables from an earlier commit again",
+        (Edit("catalog/lake/rebuild.py", "    if _built_from(base) > seq:\n", "    if False:\n"),),
+        ("tests/pipelines/test_curate.py::test_a_sequencer_that_was_stopped_takes_nothing_back",),
+    ),
+    Mutant(
+        "a pseudonym key made anew",
+        "a key that was lost is replaced, and every customer gets another pseudonym",
+        (
+            Edit(
+                "catalog/bundle/store.py",
+                '            if kept not in ("", bundle.key_id):\n',
+                "            if False:\n",
+            ),
+        ),
+        ("tests/catalog/bundle/test_store.py::test_a_key_made_anew_after_the_first_was_lost_is_refused",),
+    ),
+    Mutant(
+        "a raw file written over",
+        "publishers of two versions write under one name",
+        (Edit("catalog/raw.py", "{segment}.{digest[:16]}.ndjson.zst", "{segment}.ndjson.zst"),),
+        ("tests/catalog/test_raw.py::test_a_rival_of_another_version_that_dies_halfway_spoils_nothing",),
+    ),
+    Mutant(
+        "a plan of any size",
+        "bytes are bounded for each segment and not for the plan",
+        (
+            Edit(
+                "actors/sequencer/planning.py",
+                "                left_bytes -= cut.stop - cut.start\n",
+                "",
+            ),
+        ),
+        (
+            "tests/actors/sequencer/test_planning.py"
+            "::test_a_plan_has_so_many_bytes_over_all_segments_and_a_frame_of_each",
+        ),
+    ),
 )
