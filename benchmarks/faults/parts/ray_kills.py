@@ -123,7 +123,11 @@ class Runtime:
     def _pid(self, target: str) -> int:
         if target == "driver":
             return self._process.pid if self._process.poll() is None else 0
-        found = {str(each["name"]): each for each in presence.living(self._home)}.get(target)
+        return self._noted(target)
+
+    def _noted(self, name: str) -> int:
+        """The pid that lives under this name; 0 for none."""
+        found = {str(each["name"]): each for each in presence.living(self._home)}.get(name)
         return int(found["pid"]) if found and found["alive"] else 0
 
     def _is_waiting(self) -> bool:
@@ -132,16 +136,18 @@ class Runtime:
 
     def _is_ours(self) -> bool:
         """Whether the driver that runs now has come so far that it hears signals and has started actors."""
-        noted = (self._home.state / "actors" / "driver").read_text()
         sequencer = self._home.state / "actors" / "sequencer"
-        return noted == str(self._process.pid) and sequencer.stat().st_mtime > self._started_at
+        is_noted = self._noted("driver") == self._process.pid
+        return is_noted and sequencer.stat().st_mtime > self._started_at
 
     def end(self) -> int:
         """SIGTERM: it finishes what is durable; its exit code."""
         if self._process.poll() is not None:
             self._process = self._start()
         deadline_s = time.monotonic() + PATIENCE_S
-        while not (self._is_ours() and self._pid("sequencer")) and time.monotonic() < deadline_s:
+        while not (self._is_ours() and self._pid("sequencer")):
+            if time.monotonic() > deadline_s:
+                raise RuntimeError("the runtime's actors were not seen")
             time.sleep(LOOK_S)
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(PATIENCE_S)
