@@ -25,7 +25,8 @@ NAMES = """
     joined clusters that stay apart; a day's numbers of its own event date alone;
     a table that is no served view; a table function let through;
     a masked column through an alias; inflated bytes not counted; events of a batch not counted;
-    a phone number left in the text; a local time taken for UTC; another source's event is answered
+    a phone number left in the text; a local time taken for UTC; another source's event is answered;
+    a stale build; a pseudonym key made anew; a raw file written over; a plan of any size
 """
 ISOLATE = "tests/actors/worker/test_isolate.py"
 CHEAP = ("amendment after one death", "segment name used again")
