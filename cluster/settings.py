@@ -60,7 +60,7 @@ class Settings:
     min_free_bytes: int = _setting(
         "BEEJAN_MIN_FREE_BYTES", 64 << 20, "free disk below which nothing is taken in"
     )
-    curate_s: float = _setting("BEEJAN_CURATE_S", 60.0, "seconds between two builds of the curated tables")
+    curate_s: float = _setting("BEEJAN_CURATE_S", 30.0, "seconds between two builds of the curated tables")
     host: str = _setting("BEEJAN_HOST", "127.0.0.1", "address the doors listen on")
     port: int = _setting("BEEJAN_PORT", 8000, "port the doors listen on")
     ingest_replicas: int = _setting("BEEJAN_INGEST_REPLICAS", 1, "replicas of the ingest door")
