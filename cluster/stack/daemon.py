@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-_NOTE = 'cat /proc/$$/stat /proc/sys/kernel/random/boot_id >"$0.new" && mv "$0.new" "$0" && cd / && exec "$@"'
+_NOTE = 'cd / && cat /proc/$$/stat /proc/sys/kernel/random/boot_id >"$0.new" && mv "$0.new" "$0" && exec "$@"'
 """The process notes itself before it becomes the server: no moment in which it runs and nobody knows. It
 leaves the caller's folder, where some programs look for settings first; its paths are absolute."""
 _STATE, _PARENT, _START = 0, 1, 19

@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 
@@ -112,10 +113,11 @@ class Runtime:
                 time.sleep(delay_s)
                 pid = self._pid(target)
                 if pid and self._is_waiting():
-                    os.kill(pid, signal.SIGKILL)
-                    if target == "driver":
-                        self._process.wait()
-                    return True
+                    with suppress(ProcessLookupError):  # it ended between the look and the kill: no kill
+                        os.kill(pid, signal.SIGKILL)
+                        if target == "driver":
+                            self._process.wait()
+                        return True
                 delay_s /= 2
             time.sleep(LOOK_S)
         return False
