@@ -19,7 +19,20 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def own_ports() -> Iterator[None]:
+    """Of the ports for servers a part for each pytest process: a server listens long after its port was
+    chosen, and until then another process might choose it, too."""
+    from cluster.stack import stack
+
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stack, "_PORTS", stack._PORTS[worker::workers])
+        yield
+
+
+@pytest.fixture(scope="session")
+def bucket(tmp_path_factory: pytest.TempPathFactory, own_ports: None) -> Iterator[Place]:
     """An empty bucket of a real server."""
     from tests import bucket as servers
 
@@ -28,7 +41,7 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def stack(own_ports: None) -> Iterator[Stack]:
     """The real servers, in a folder of their own; what a test keeps in them is its own prefix or schema.
 
     BEEJAN_TEST_STACK names one that runs already and is left running: its lake is the tests' to empty.
