@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from catalog.objects.s3 import Place
     from cluster.stack.stack import Stack
 
+OF_THE_MACHINE = {"BEEJAN_TEST_STACK", "BEEJAN_CACHE", "BEEJAN_TRINO_TARBALL"}
+
+
+def pytest_configure() -> None:
+    """Whatever else the caller's environment says of the product is nothing to its tests."""
+    for name in [name for name in os.environ if name.startswith("BEEJAN_") and name not in OF_THE_MACHINE]:
+        del os.environ[name]
+
+
 # Their clients take a second to import, which tests that need none do not pay.
 
 
