@@ -14,7 +14,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -35,6 +34,7 @@ from cluster.checks import ledger_home, redecide_home, verify_home
 from cluster.serving import build_ingest
 from cluster.settings import Settings
 from cluster.settings import read as settings_of
+from cluster.stack.stack import free_ports
 from cluster.wiring import open_keys, open_stores
 from serve_apps.ingest.api import create_api
 
@@ -72,9 +72,7 @@ class Told(NamedTuple):
 @contextmanager
 def deployment(name: str, folder: Path, cluster: Path) -> Iterator[Deployment]:
     """A deployment of its own, which does not outlive the block."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     node = {"BEEJAN_HOME": str(folder / name), "BEEJAN_PORT": str(port), "BEEJAN_MIN_FREE_BYTES": "0"}
     given = os.environ | {"BEEJAN_PROFILE": "cluster", "BEEJAN_CLUSTER": str(cluster)} | node
     with ExitStack() as stack:

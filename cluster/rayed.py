@@ -73,6 +73,7 @@ def start_ray(settings: Settings) -> None:
     before = os.umask(0o077)  # Ray would let everybody read its token
     try:
         ray.init(
+            address="local",  # whatever else runs here, or is named in the environment
             num_cpus=settings.flow_workers + settings.ingest_replicas + 4,
             object_store_memory=OBJECT_STORE_BYTES,
             include_dashboard=False,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +21,7 @@ from catalog.control.keys import KeyCache
 from catalog.errors import BeejanError
 from cluster import query_side
 from cluster.settings import Settings
+from cluster.stack.stack import free_ports
 from cluster.wiring import bundle_in_force, open_keys, open_log, writer_config
 from serve_apps.ingest.deployment import ingest, passing
 from serve_apps.ingest.deps import Deps
@@ -62,11 +62,8 @@ FILES_IN = "/tmp"
 @contextmanager
 def proxy_chosen() -> Iterator[None]:
     """Before Ray starts, since its processes inherit the choice; when they have ended its files go."""
-    with ExitStack() as held:
-        free = [held.enter_context(socket.socket()) for _ in OTHER_PORTS]
-        for each in free:
-            each.bind(("", 0))
-        ports = {name: str(each.getsockname()[1]) for name, each in zip(OTHER_PORTS, free, strict=True)}
+    free = free_ports(len(OTHER_PORTS))
+    ports = {name: str(port) for name, port in zip(OTHER_PORTS, free, strict=True)}
     with TemporaryDirectory(prefix="beejan-", dir=FILES_IN, ignore_cleanup_errors=True) as folder:
         files = {name: str(Path(folder, file)) for name, file in FILES.items()}
         for name, value in (PROXY | ports | files).items():

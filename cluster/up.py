@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,11 +21,10 @@ import msgspec
 from catalog.errors import BadInput, Unavailable
 from cluster.home import Home
 from cluster.settings import Settings
-from cluster.waiting import wait
+from cluster.waiting import LOOK_S, wait
 
 START_S = 180.0
 STOP_S = 90.0
-LOCK_S = 1.0
 
 
 class Running(NamedTuple):
@@ -84,9 +85,7 @@ def held(settings: Settings) -> Iterator[None]:
     Home(settings.home).make()
     descriptor = os.open(_path(settings), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        # Who asks whether somebody holds it holds it for a moment too.
-        if not wait(lambda: _is_locked(descriptor), LOCK_S):
-            raise BadInput("this home is up already", hint="`beejan down` stops it")
+        _lock(descriptor)
         os.ftruncate(descriptor, 0)
         require_free(settings)
         about = Running(os.getpid(), address(settings), settings.profile, str(settings.cluster.absolute()))
@@ -96,9 +95,19 @@ def held(settings: Settings) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _is_locked(descriptor: int) -> bool:
+def _lock(descriptor: int) -> None:
+    """Raises BadInput when another one holds the home up. Who asks whether somebody does shares the lock for
+    a moment, which is waited for however many ask."""
+    while not _is_locked(descriptor, fcntl.LOCK_EX):
+        if not _is_locked(descriptor, fcntl.LOCK_SH):
+            raise BadInput("this home is up already", hint="`beejan down` stops it")
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        time.sleep(random.uniform(0, LOOK_S))  # two that come at once do not meet again
+
+
+def _is_locked(descriptor: int, how: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

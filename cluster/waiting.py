@@ -12,13 +12,13 @@ LOOK_S = 0.1
 
 
 def wait(is_so: Callable[[], bool], seconds: float) -> bool:
-    """Whether it became so in that time."""
+    """Whether it became so in that time; a wait that overslept looks once more."""
     until_s = time.monotonic() + seconds
-    while time.monotonic() < until_s:
-        if is_so():
-            return True
+    while not is_so():
+        if time.monotonic() > until_s:
+            return False
         time.sleep(LOOK_S)
-    return False
+    return True
 
 
 @contextmanager

@@ -60,15 +60,17 @@ _PR_SET_PDEATHSIG = 1
 
 @cache
 def warm() -> None:
-    """Compile the rules once, before forking: a child at work must not spend its second on that.
-
-    On servers the dead are taken for dead at once, by the next one: also who only seems to be.
-    """
+    """Compile the rules once, before forking: a child at work must not spend its second on that."""
     Stages(default("warm"), PseudonymKey("warm", bytes(32)))
     migrate.revisions()
+
+
+def impatient() -> None:
+    """On servers the dead are taken for dead at once, by the next one: also who only seems to be. For a
+    child: whatever else the parent does keeps its patience."""
     lease.BEAT_S, lease.SILENT_S = BEAT_S, SILENT_S
-    impatient: Any = wiring
-    impatient.ObjectLog = _taken_over_at_once
+    changed: Any = wiring
+    changed.ObjectLog = _taken_over_at_once
 
 
 def _taken_over_at_once(objects: Objects, clock: Clock, takeover_s: float = 0.0) -> ObjectLog:
@@ -131,6 +133,7 @@ class Child:
             os.dup2(errors, 1)
             os.dup2(errors, 2)
             failpoints.arm(failpoint)
+            impatient()
             self._result.write_text(json.dumps(work()))
             code = 0
         except BaseException as error:  # noqa: BLE001 the end of a process: nothing is above it

@@ -32,7 +32,7 @@ from catalog.objects.s3 import S3, Place
 GROUPS = 12
 POINTS = ("object.synced", "log.named", "log.synced", "")
 """Inside a create, between the header and the first group, behind a create, and at any moment."""
-LIMIT_S = 120
+LIMIT_S = 600
 
 
 def steal(place: Place, seed: int) -> list[str]:

@@ -30,7 +30,7 @@ from cluster.stack.superset.server import Superset
 from cluster.waiting import alone, wait
 
 LISTEN_S = 3
-STOP_S = 60.0
+STOP_S = 180.0
 STOPS = {"superset": SIGTERM, "trino": SIGTERM, "seaweed": SIGTERM, "postgres": SIGINT}
 """What each is told, in this order: whoever uses another goes first. To PostgreSQL it means that open
 transactions end and the files are left clean."""

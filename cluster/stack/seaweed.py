@@ -24,7 +24,7 @@ from cluster.stack.server import Server, environment
 from cluster.stack.stack import ADDRESS, BUCKET, REGION, VIEWS, KeyPair, Stack, write_private
 
 MEMORY = "256MiB"
-START_S = 60.0
+START_S = 180.0
 ALIVE = "stack/alive"
 PIPELINE = ("Read", "Write", "List", "Tagging")
 

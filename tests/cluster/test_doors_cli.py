@@ -25,6 +25,7 @@ from cluster import console, doors_cli, up
 from cluster.places import Places, Trino, write
 from cluster.settings import Settings
 from cluster.stack.certificate import self_signed
+from cluster.stack.stack import free_ports
 from tests.cluster.test_cli import answer, beejan
 from tests.homes import append, line, run, small
 
@@ -44,9 +45,7 @@ def taken() -> Iterator[int]:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """A home and a port that are free."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return small(tmp_path / "home", port=free.getsockname()[1])
+    return small(tmp_path / "home", port=free_ports(1)[0])
 
 
 def test_a_key_is_made_shown_once_rotated_and_revoked(tmp_path: Path) -> None:

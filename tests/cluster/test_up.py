@@ -9,7 +9,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,12 +26,13 @@ from catalog.control.keys import Role
 from cluster import up
 from cluster.checks import ledger_home, redecide_home, verify_home
 from cluster.settings import read
+from cluster.stack.stack import free_ports
 from cluster.wiring import open_keys, open_stores
 from tests.readme import README
 
 ROOT = README.parent
 BEEJAN = str(Path(sys.executable).parent / "beejan")
-PENDING_S = 60.0
+PENDING_S = 300.0
 COPIES = 8
 BATCH = [f'{{"id": "b-{n}", "text": "number {n}", "event_time": "2025-11-21T09:00:00Z"}}' for n in range(20)]
 EVENTS = 1 + 2 + 1 + 1 + len(BATCH)
@@ -44,10 +44,9 @@ class House:
     """A home and the commands on it."""
 
     def __init__(self, home: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
+        port = str(free_ports(1)[0])
         given = {"BEEJAN_HOME": str(home), "BEEJAN_PORT": port, "BEEJAN_INGEST_REPLICAS": "2"}
+        given["RAY_SERVE_SLOW_STARTUP_WARNING_S"] = "600"  # its log is to say nothing, on a busy machine too
         self.environment = {**os.environ, **given, "BEEJAN_CURATE_S": "1", "BEEJAN_MIN_FREE_BYTES": "0"}
         self.settings = read(self.environment)
         self.url = up.address(self.settings)
@@ -95,17 +94,15 @@ class House:
 @contextmanager
 def ended(house: House) -> Iterator[None]:
     """Whatever happens, nothing that was started stays."""
-    group = 0
     try:
         with house.clients:
             yield
     finally:
-        if (found := up.running(house.settings)) is not None:
-            group = os.getpgid(found.pid)
-            house.beejan("down")
         if up.running(house.settings) is not None:
+            house.beejan("down")
+        if (left := up.running(house.settings)) is not None:
             with suppress(ProcessLookupError):
-                os.killpg(group, signal.SIGKILL)
+                os.killpg(left.pid, signal.SIGKILL)  # it leads a group of its own
 
 
 class Seen(NamedTuple):

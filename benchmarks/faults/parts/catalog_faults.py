@@ -37,8 +37,8 @@ SEND_S = 0.5
 CALM_S = 6.0
 """At least so long there is no trouble after the last one, and at most between two restarts."""
 LIMIT_S = 500.0
-EACH_S = 10.0
-"""For one connection to end: there is one every second or so."""
+EACH_S = 60.0
+"""For one connection to end: there is one every second or so, on a busy machine fewer."""
 RATIO = 0.01
 """Of requests, for each of the proxy's five fates."""
 CAMPAIGN = (

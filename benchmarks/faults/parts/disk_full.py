@@ -33,9 +33,9 @@ DISK_BYTES = 6 << 20
 SPARE_BYTES = 120_000
 LINES = 160
 WAITING = "WARNING actors.sequencer.loop: waiting, nothing is lost: "
-TOLD_S = 5.0
+TOLD_S = 120.0
 """Within this time a sequencer that cannot go on has said so."""
-END_S = 30.0
+END_S = 300.0
 GROUP_BYTES = 4_000
 """How much `append` reads, and so flushes, at once here."""
 

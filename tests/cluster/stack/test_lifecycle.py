@@ -160,11 +160,19 @@ def test_a_server_that_hangs_is_told(stack: Stack, name: str) -> None:
     # Of PostgreSQL the first process takes connections in.
     hanging.send(signal.SIGSTOP)
     try:
-        standing = {each.name: each.answers for each in lifecycle.status(settings_of(stack.folder))}
+        heard = answering(stack)
+        while len(heard) < len(NAMES) - 1:  # a busy machine may let another one miss its time
+            heard |= answering(stack)
     finally:
         hanging.send(signal.SIGCONT)
-    assert standing == {each: each != name for each in NAMES}
-    assert all(each.answers for each in lifecycle.status(settings_of(stack.folder)))
+    assert heard == set(NAMES) - {name}
+    while answering(stack) != set(NAMES):
+        os.sched_yield()
+
+
+def answering(stack: Stack) -> set[str]:
+    """The servers that answer in time."""
+    return {each.name for each in lifecycle.status(settings_of(stack.folder)) if each.answers}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -268,14 +276,15 @@ def test_only_its_owner_may_read_the_folder(stack: Stack) -> None:
 def listening(pid: int) -> Iterator[str]:
     """The addresses on which a process takes connections, in hexadecimal as the system keeps them."""
     held = set()
-    for path in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):
-            held.add(str(path.readlink()))
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
-            _, local, _, state, *rest = line.split()
-            if state == "0A" and f"socket:[{rest[5]}]" in held:
-                yield local.partition(":")[0]
+    with suppress(FileNotFoundError, ProcessLookupError):  # a process of a connection may end meanwhile
+        for path in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                held.add(str(path.readlink()))
+        for table in ("tcp", "tcp6"):
+            for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+                _, local, _, state, *rest = line.split()
+                if state == "0A" and f"socket:[{rest[5]}]" in held:
+                    yield local.partition(":")[0]
 
 
 def test_nothing_listens_beyond_this_machine(stack: Stack) -> None:
@@ -291,9 +300,12 @@ def test_no_secret_stands_in_a_command_line_or_environment(stack: Stack) -> None
     pairs = msgspec.structs.astuple(stack.keys)
     hidden = [part for pair in pairs for part in (pair.access_key, pair.secret_key)]
     hidden += [*stack.passwords.values(), *stack.users.values(), stack.internal_secret]
+    shown: list[bytes] = []
     for pid in (pid for each in pids(stack).values() for pid in daemon.family(each)):
-        shown = b"".join(Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
-        assert [secret for secret in hidden if secret.encode() in shown] == []
+        with suppress(FileNotFoundError, ProcessLookupError):  # a process of a connection may end meanwhile
+            shown += [Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ")]
+    assert len(shown) >= 2 * len(NAMES)
+    assert [secret for secret in hidden if any(secret.encode() in each for each in shown)] == []
 
 
 def test_no_secret_stands_in_a_log(stack: Stack) -> None:
