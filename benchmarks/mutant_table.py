@@ -364,7 +364,11 @@ MUTANTS = (
     Mutant(
         "published segment that comes back",
         "a segment whose file is there again after it was published is left there",
-        (Edit("pipelines/publish.py", "in self._plans.published(list(listed)):", "in ():"),),
+        (
+            Edit(
+                "pipelines/publish.py", "in self._plans.published(listed.keys() - progress.keys()):", "in ():"
+            ),
+        ),
         ("tests/cluster/test_timeline.py::test_a_published_segment_whose_file_comes_back_is_removed_again",),
     ),
     Mutant(

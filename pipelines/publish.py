@@ -31,7 +31,7 @@ class Publisher:
         """Publish the next committed segment; True when there was one."""
         progress = self._plans.progress()
         listed = {segment.name: segment for segment in self._log.segments()}
-        for name in self._plans.published(list(listed)):
+        for name in self._plans.published(listed.keys() - progress.keys()):
             self._log.delete(name)  # its name came back: from a backup, or by a power cut
         for name, (planned_to, last_plan) in progress.items():
             if name in self._stopped or last_plan > commit_seq:
