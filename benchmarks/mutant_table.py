@@ -551,6 +551,32 @@ MUTANTS = (
         ("tests/catalog/test_raw.py::test_a_rival_of_another_version_that_dies_halfway_spoils_nothing",),
     ),
     Mutant(
+        "a raw file that nobody names",
+        "what a publisher wrote that died stays, unredacted, for ever",
+        (Edit("catalog/raw.py", "        self._objects.put(_note(ours), encoded)\n", ""),),
+        (
+            "tests/catalog/test_raw.py"
+            "::test_what_a_publisher_left_that_died_stays_until_another_has_published",
+            "tests/catalog/test_raw.py"
+            "::test_a_publisher_that_dies_beside_a_published_segment_leaves_nothing_for_good",
+        ),
+    ),
+    Mutant(
+        "a raw manifest written over",
+        "a publisher that wakes after a rival names files that were removed since",
+        (
+            Edit(
+                "catalog/raw.py",
+                "self._objects.create(_manifest(segment)",
+                "self._objects.put(_manifest(segment)",
+            ),
+        ),
+        (
+            "tests/catalog/test_raw.py"
+            "::test_a_publisher_that_wakes_after_a_rival_names_nothing_and_leaves_nothing",
+        ),
+    ),
+    Mutant(
         "a plan of any size",
         "bytes are bounded for each segment and not for the plan",
         (

@@ -182,10 +182,13 @@ def test_a_corrupt_frame_stops_its_segment_only_until_it_is_given_up(tmp_path: P
     assert open_stores(settings).log.segments() == []
 
 
-def test_a_committed_frame_that_is_damaged_before_it_is_published_keeps_its_row(tmp_path: Path) -> None:
+@pytest.mark.parametrize("died_at", ["publish.named", "publish.manifest"])
+def test_a_committed_frame_that_is_damaged_while_it_is_published_keeps_its_row(
+    tmp_path: Path, died_at: str
+) -> None:
     settings = small(tmp_path, segment_bytes=1 << 20)
     sent = append(settings, [line(i) for i in range(30)])
-    with process.Child(tmp_path, lambda: run(settings), "publish.named:kill@1") as child:
+    with process.Child(tmp_path, lambda: run(settings), f"{died_at}:kill@1") as child:
         assert child.wait() == process.KILLED
     (damaged,) = (tmp_path / "log").glob("*.sealed")
     content = bytearray(damaged.read_bytes())
