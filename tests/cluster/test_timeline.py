@@ -11,7 +11,8 @@ from pyarrow import parquet
 from benchmarks.faults import process
 from catalog.errors import ChainBroken, CorruptFrame
 from catalog.lake import read
-from catalog.tables import EVENTS
+from catalog.lake.rebuild import source_seq
+from catalog.tables import COMPLAINTS, EVENTS
 from cluster.checks import find_event, give_up, is_idle, ledger_home, redecide_home, verify_home
 from cluster.settings import Settings
 from cluster.wiring import Stores, open_stores
@@ -258,6 +259,27 @@ def test_a_published_segment_whose_file_comes_back_is_removed_again(tmp_path: Pa
     assert not sealed.exists()
     assert_sound(open_stores(settings), 30)
     assert ledger_home(open_stores(settings)).total["redelivered"] == 0
+
+
+def test_a_published_segment_that_comes_back_unsealed_and_damaged_stops_nothing_but_itself(
+    tmp_path: Path,
+) -> None:
+    settings = small(tmp_path, segment_bytes=1 << 20)
+    append(settings, [line(i) for i in range(30)])
+    (sealed,) = (tmp_path / "log").glob("*.sealed")
+    content = sealed.read_bytes()
+    run(settings)
+    append(settings, [line(i) for i in range(30, 60)])
+    came_back = sealed.with_suffix(".log")
+    came_back.write_bytes(content[:5_000])
+    sealed.with_suffix(".durable").write_bytes(b"damaged too")
+    with pytest.raises(CorruptFrame, match="remove its files"):
+        run(settings)
+    assert source_seq(open_stores(settings).lake(), COMPLAINTS.name) == 2
+    for path in (came_back, sealed.with_suffix(".durable")):
+        path.unlink()
+    run(settings)
+    assert_sound(open_stores(settings), 60)
 
 
 def test_the_ledger_balances_between_a_commit_and_its_row(tmp_path: Path) -> None:
