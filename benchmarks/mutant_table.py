@@ -380,7 +380,7 @@ MUTANTS = (
     Mutant(
         "joined clusters that stay apart",
         "an event between two clusters does not rebuild the days of their members",
-        (Edit("pipelines/curate.py", "        if self._joined:\n", "        if not touched:\n"),),
+        (Edit("pipelines/curate.py", "built + 1, seq)) | self._joined", "built + 1, seq))"),),
         ("tests/pipelines/test_curate.py::test_a_bridge_joins_clusters_also_on_days_that_nobody_touched",),
     ),
     Mutant(

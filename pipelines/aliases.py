@@ -8,6 +8,7 @@ and then followed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,8 +28,9 @@ class Aliases:
         self._places: dict[str, tuple[str | int, ...]] = {}
         """Plan, segment and offset of each one's first member."""
 
-    def follow(self, seq: int) -> set[str]:
-        """Learn the bridges of the commits up to `seq`; the clusters whose group grew by them."""
+    def follow(self, seq: int) -> set[date]:
+        """Learn the bridges of the commits up to `seq`; the event dates under which members of the clusters
+        lie whose group grew by them."""
         grown: set[str] = set()
         for cluster, others in self._bridges(seq):
             group = frozenset({cluster, *others}).union(
@@ -37,9 +39,9 @@ class Aliases:
             if group != self._groups.get(cluster):
                 self._groups.update(dict.fromkeys(group, group))
                 grown |= group
-        self._locate(grown - self._places.keys(), seq)
+        days = self._locate(grown, seq)
         self._seq = max(self._seq, seq)
-        return grown
+        return days
 
     def representatives(self) -> dict[str, str]:
         """Each joined cluster's representative."""
@@ -50,18 +52,21 @@ class Aliases:
 
         return {cluster: min(group, key=came) for cluster, group in self._groups.items()}
 
-    def _locate(self, clusters: set[str], seq: int) -> None:
+    def _locate(self, clusters: set[str], seq: int) -> set[date]:
         if not clusters:
-            return
+            return set()
         names = ["cluster_id", "plan", "segment", "offset"]
         wanted, days = (
             pa.array(sorted(clusters), pa.large_string()),
             read.touched(self._lake, EVENTS.name, 1, seq),
         )
-        for _, rows in read.days(self._lake, EVENTS.name, days, seq, names):
+        held: set[date] = set()
+        for day, rows in read.days(self._lake, EVENTS.name, days, seq, names):
             found = rows.filter(pc.is_in(rows["cluster_id"], wanted))
             for cluster, *place in zip(*(found[name].to_pylist() for name in names), strict=True):
                 self._places[cluster] = min(tuple(place), self._places.get(cluster, tuple(place)))
+                held.add(day)
+        return held
 
     def _bridges(self, seq: int) -> Iterator[tuple[str, list[str]]]:
         """Of the commits up to `seq`, in any order: a group is the same whichever bridge made it first."""

@@ -38,7 +38,7 @@ class Curator:
         self._every_s = every_s
         self._aliases = Aliases(lake)
         self._strays = Strays(lake)
-        self._joined: set[str] = set()
+        self._joined: set[date] = set()
         self._moved: set[date] = set()
         self._built_at_s: float | None = None
 
@@ -76,14 +76,7 @@ class Curator:
 
     def _touched(self, built: int, seq: int) -> set[date]:
         """Event dates with rows of the commits since, and those with members of clusters joined by them."""
-        touched = set(read.touched(self._lake, EVENTS.name, built + 1, seq))
-        if self._joined:
-            joined = pa.array(sorted(self._joined), pa.large_string())
-            before = read.touched(self._lake, EVENTS.name, 1, built)
-            for day, events in read.days(self._lake, EVENTS.name, before, built, ["cluster_id"]):
-                if pc.any(pc.is_in(events["cluster_id"], joined)).as_py():
-                    touched.add(day)
-        return touched
+        return set(read.touched(self._lake, EVENTS.name, built + 1, seq)) | self._joined
 
     def _complaints(self, days: Collection[date], seq: int) -> Iterator[tuple[date, pa.Table]]:
         representatives = self._aliases.representatives()

@@ -119,6 +119,25 @@ def test_a_bridge_joins_clusters_also_on_days_that_nobody_touched(lake: Lake) ->
     assert built(lake, 5) == expected  # by one that was not there for the first bridge
 
 
+def test_joined_clusters_are_looked_for_once(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(lake, 1, event("b"), event("a", TOMORROW + timedelta(days=9)))
+    curator = Curator(lake, Hands(), 60.0)
+    curator.build(1)
+    commit(lake, 2, event("d", TOMORROW + timedelta(days=9), cluster_id="a" * 32, bridges=["b" * 32]))
+    days, reads = read.days, list[Any]()
+
+    def noted(*given: Any) -> Iterator[Any]:
+        for day, rows in days(*given):
+            reads.append(day)
+            yield day, rows
+
+    monkeypatch.setattr(read, "days", noted)
+    curator.build(2)
+    complaints_and_numbers = 2
+    assert reads.count(NOON.date()) == 1 + complaints_and_numbers
+    assert curated(lake)["b"] == ("a", False)
+
+
 def test_a_build_that_lost_the_race_leaves_its_bridges_to_the_next(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
