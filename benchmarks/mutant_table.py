@@ -380,8 +380,14 @@ MUTANTS = (
     Mutant(
         "joined clusters that stay apart",
         "an event between two clusters does not rebuild the days of their members",
-        (Edit("pipelines/curate.py", "built + 1, seq)) | self._joined", "built + 1, seq))"),),
+        (Edit("pipelines/curate.py", "built + 1, seq)) | self._learned.joined", "built + 1, seq))"),),
         ("tests/pipelines/test_curate.py::test_a_bridge_joins_clusters_also_on_days_that_nobody_touched",),
+    ),
+    Mutant(
+        "half of what was learned",
+        "a curator goes on from a history that was not read to its end",
+        (Edit("pipelines/curate.py", "        learned.head = None\n", ""),),
+        ("tests/pipelines/test_curate.py::test_what_was_not_learned_to_its_end_is_forgotten",),
     ),
     Mutant(
         "a day's numbers of its own event date alone",
@@ -389,8 +395,8 @@ MUTANTS = (
         (
             Edit(
                 "pipelines/curate.py",
-                "local = {each for day in days for each in _beside(day)} | self._moved",
-                "local = set(days) | self._moved",
+                "local = {each for day in days for each in _beside(day)} | self._learned.moved",
+                "local = set(days) | self._learned.moved",
             ),
         ),
         ("tests/pipelines/test_kpis.py::test_a_local_day_is_counted_from_the_event_dates_around_it",),

@@ -9,13 +9,17 @@ import pytest
 from pyarrow import parquet
 
 from benchmarks.faults import process
-from catalog.errors import ChainBroken, CorruptFrame
+from catalog.clock import Clock
+from catalog.errors import ChainBroken, CorruptFrame, Unavailable
 from catalog.lake import read
+from catalog.lake.commit import Head, Lake
 from catalog.lake.rebuild import source_seq
 from catalog.tables import COMPLAINTS, EVENTS
 from cluster.checks import find_event, give_up, is_idle, ledger_home, redecide_home, verify_home
 from cluster.settings import Settings
 from cluster.wiring import Stores, open_stores
+from pipelines.curate import Curator, Learned
+from pipelines.maintain import Maintainer
 from pipelines.status import status
 from tests.homes import append, line, run, small
 
@@ -279,6 +283,29 @@ def test_a_published_segment_that_comes_back_unsealed_and_damaged_stops_nothing_
     for path in (came_back, sealed.with_suffix(".durable")):
         path.unlink()
     run(settings)
+    assert_sound(open_stores(settings), 60)
+
+
+def test_an_error_that_passes_forgets_nothing_that_was_learned_of_the_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: list[Head | None] = []
+
+    def noted(lake: Lake, clock: Clock, every_s: float, learned: Learned) -> Curator:
+        known.append(learned.head)
+        return Curator(lake, clock, every_s, learned)
+
+    def fails_once(_: object, commit_seq: int) -> bool:
+        if commit_seq and len(known) == 1:
+            raise Unavailable("a server is away")
+        return False
+
+    monkeypatch.setattr("cluster.wiring.Curator", noted)
+    monkeypatch.setattr(Maintainer, "turn", fails_once)
+    settings = small(tmp_path)
+    append(settings, [line(i) for i in range(60)])
+    run(settings)
+    assert [head and head.commit_seq for head in known] == [None, 1]
     assert_sound(open_stores(settings), 60)
 
 
