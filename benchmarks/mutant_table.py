@@ -364,7 +364,11 @@ MUTANTS = (
     Mutant(
         "published segment that comes back",
         "a segment whose file is there again after it was published is left there",
-        (Edit("pipelines/publish.py", "in self._plans.published(list(listed)):", "in ():"),),
+        (
+            Edit(
+                "pipelines/publish.py", "in self._plans.published(listed.keys() - progress.keys()):", "in ():"
+            ),
+        ),
         ("tests/cluster/test_timeline.py::test_a_published_segment_whose_file_comes_back_is_removed_again",),
     ),
     Mutant(
@@ -376,8 +380,14 @@ MUTANTS = (
     Mutant(
         "joined clusters that stay apart",
         "an event between two clusters does not rebuild the days of their members",
-        (Edit("pipelines/curate.py", "        if self._joined:\n", "        if not touched:\n"),),
+        (Edit("pipelines/curate.py", "built + 1, seq)) | self._learned.joined", "built + 1, seq))"),),
         ("tests/pipelines/test_curate.py::test_a_bridge_joins_clusters_also_on_days_that_nobody_touched",),
+    ),
+    Mutant(
+        "half of what was learned",
+        "a curator goes on from a history that was not read to its end",
+        (Edit("pipelines/curate.py", "        learned.head = None\n", ""),),
+        ("tests/pipelines/test_curate.py::test_what_was_not_learned_to_its_end_is_forgotten",),
     ),
     Mutant(
         "a day's numbers of its own event date alone",
@@ -385,8 +395,8 @@ MUTANTS = (
         (
             Edit(
                 "pipelines/curate.py",
-                "local = {each for day in days for each in _beside(day)} | self._moved",
-                "local = set(days) | self._moved",
+                "local = {each for day in days for each in _beside(day)} | self._learned.moved",
+                "local = set(days) | self._learned.moved",
             ),
         ),
         ("tests/pipelines/test_kpis.py::test_a_local_day_is_counted_from_the_event_dates_around_it",),
@@ -545,6 +555,32 @@ MUTANTS = (
         "publishers of two versions write under one name",
         (Edit("catalog/raw.py", "{segment}.{digest[:16]}.ndjson.zst", "{segment}.ndjson.zst"),),
         ("tests/catalog/test_raw.py::test_a_rival_of_another_version_that_dies_halfway_spoils_nothing",),
+    ),
+    Mutant(
+        "a raw file that nobody names",
+        "what a publisher wrote that died stays, unredacted, for ever",
+        (Edit("catalog/raw.py", "        self._objects.put(_note(ours), encoded)\n", ""),),
+        (
+            "tests/catalog/test_raw.py"
+            "::test_what_a_publisher_left_that_died_stays_until_another_has_published",
+            "tests/catalog/test_raw.py"
+            "::test_a_publisher_that_dies_beside_a_published_segment_leaves_nothing_for_good",
+        ),
+    ),
+    Mutant(
+        "a raw manifest written over",
+        "a publisher that wakes after a rival names files that were removed since",
+        (
+            Edit(
+                "catalog/raw.py",
+                "self._objects.create(_manifest(segment)",
+                "self._objects.put(_manifest(segment)",
+            ),
+        ),
+        (
+            "tests/catalog/test_raw.py"
+            "::test_a_publisher_that_wakes_after_a_rival_names_nothing_and_leaves_nothing",
+        ),
     ),
     Mutant(
         "a plan of any size",

@@ -52,7 +52,7 @@ REGISTRY: dict[str, Failpoint] = {
         Failpoint("dedup.promoted", "remember", "nothing: the overlay is in memory only"),
         Failpoint("checkpoint.begun", "checkpoint", "the checkpoint before"),
         Failpoint("checkpoint.written", "checkpoint", "a new checkpoint"),
-        Failpoint("publish.named", "publish a segment", "raw files that no manifest names; written again"),
+        Failpoint("publish.named", "publish a segment", "raw files that no manifest names, but a note"),
         Failpoint("publish.manifest", "publish a segment", "a published segment whose hot copy still stands"),
         Failpoint("publish.verified", "publish a segment", "a published segment whose hot copy still stands"),
         Failpoint("publish.deleted", "publish a segment", "a published segment, not yet noted as such"),

@@ -1,8 +1,9 @@
 """The raw layer: sealed, committed segments as compressed NDJSON by event date and channel, immutable.
 
 A segment becomes one file per event date and channel, and one manifest that names them with their
-SHA-256. The manifest is the truth: files that none names are left-overs of a crash. A file bears its own
-digest in its name: a rival that compresses otherwise writes beside what is named, never over it.
+SHA-256. The manifest is the truth and stands once and for all. A file bears its own digest in its name: a
+rival that compresses otherwise writes beside what is named, never over it. What is to be written is noted
+first: once the segment has a manifest, what that does not name can never be named any more, and is removed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import PurePath
 from typing import NamedTuple
@@ -156,31 +158,58 @@ class Raw:
     def write(self, segment: str, entries: Iterable[Entry]) -> Manifest:
         """Write the files and then the manifest of one segment; safe to repeat after a crash.
 
-        A crash leaves files that no manifest names, then a whole publication.
+        Gives the manifest that stands, which may be a rival's. Raises CorruptFrame for a damaged one.
+
+        A crash leaves files that no manifest names, but a note does, then a whole publication.
         """
         groups: dict[tuple[str, str], list[bytes]] = {}
         for entry in entries:
             envelope = entry.located.envelope
             channel = NO_CHANNEL if envelope is None else envelope.channel
             groups.setdefault((entry.event_date, channel), []).append(to_line(entry))
-        # 1. Every file. Left behind: files that no manifest names, written again next time.
         files: list[File] = []
+        contents: dict[str, bytes] = {}
         for (event_date, channel), lines in sorted(groups.items()):
             data = pa.compress(b"\n".join(lines) + b"\n", codec="zstd", asbytes=True)
             digest = hashlib.sha256(data).hexdigest()
             path = f"event_date={event_date}/channel={channel}/{segment}.{digest[:16]}.ndjson.zst"
-            self._objects.put(path, data)
+            contents[path] = data
             files.append(File(path, event_date, channel, len(lines), len(data), digest))
+        ours = Manifest(VERSION, segment, sum(file.frames for file in files), tuple(files)).sealed()
+        encoded = msgspec.json.encode(ours)
+        # 1. A note of what will be written. Left behind: that.
+        self._objects.put(_note(ours), encoded)
+        # 2. Every file. Left behind: files that no manifest names, written again or removed by the note.
+        for path, data in contents.items():
+            self._objects.put(path, data)
         hit("publish.named")
-        # 2. The manifest, whole or not at all. Left behind: a published segment.
-        manifest = Manifest(VERSION, segment, sum(file.frames for file in files), tuple(files)).sealed()
-        self._objects.put(_manifest(segment), msgspec.json.encode(manifest))
+        # 3. The manifest, whole or not at all, and never in place of another: what that does not name may be
+        #    gone. Left behind: a published segment.
+        self._objects.create(_manifest(segment), encoded)
         hit("publish.manifest")
-        return manifest
+        # 4. What a rival's manifest does not name, and what those left that died. (Ours first: a rival may
+        #    have removed the note before there was a file.)
+        self._clear(ours)
+        self._clear_noted()
+        return self.manifest(segment)
 
     def sweep(self) -> None:
         """Remove what publications left that came to no end; one under way starts anew."""
         self._objects.sweep()
+        self._clear_noted()
+
+    def _clear_noted(self) -> None:
+        for each in self._objects.list("notes"):
+            # Not published yet, or nobody can tell what is named: then nothing of it is removed.
+            with suppress(LookupError, CorruptFrame, WrongVersion):
+                self._clear(self._stored(each.key))
+
+    def _clear(self, noted: Manifest) -> None:
+        """Remove the files of a note that the manifest of its segment does not name, then the note. Raises
+        LookupError when there is no manifest: whoever wrote them, or the next one, may still name them."""
+        named = {file.path for file in self.manifest(noted.segment).files}
+        self._objects.delete([file.path for file in noted.files if file.path not in named])
+        self._objects.delete([_note(noted)])
 
     def segments(self) -> list[str]:
         """Names of the published segments."""
@@ -188,13 +217,19 @@ class Raw:
 
     def manifest(self, segment: str) -> Manifest:
         """The manifest of a segment. LookupError when it is not published, CorruptFrame when damaged."""
-        encoded = self._objects.get(_manifest(segment))
+        manifest = self._stored(_manifest(segment))
+        if manifest.segment != segment:
+            raise _damaged(_manifest(segment))
+        return manifest
+
+    def _stored(self, key: str) -> Manifest:
+        encoded = self._objects.get(key)
         try:
             manifest = msgspec.json.decode(encoded, type=Manifest)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            raise _damaged(_manifest(segment)) from None
-        if msgspec.json.encode(manifest.sealed()) != encoded or manifest.segment != segment:
-            raise _damaged(_manifest(segment))
+            raise _damaged(key) from None
+        if msgspec.json.encode(manifest.sealed()) != encoded:
+            raise _damaged(key)
         if manifest.version != VERSION:
             raise WrongVersion("raw manifest of another version", hint="use the version that wrote it")
         return manifest
@@ -251,6 +286,10 @@ class Raw:
 
 def _manifest(segment: str) -> str:
     return f"manifests/{segment}.json"
+
+
+def _note(manifest: Manifest) -> str:
+    return f"notes/{manifest.sha256}.json"
 
 
 def _damaged(path: str) -> CorruptFrame:

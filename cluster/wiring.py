@@ -40,7 +40,7 @@ from cluster.home import RETRY_S, Home
 from cluster.places import places
 from cluster.settings import Settings
 from pipelines import flow
-from pipelines.curate import Curator
+from pipelines.curate import Curator, Learned
 from pipelines.maintain import Maintainer
 from pipelines.publish import Publisher
 
@@ -166,12 +166,14 @@ def run_sequencer(
     config = _patiently(partial(sequencer_config, settings), pause, stopping)
     lease = _patiently(partial(_lease, settings, clock), pause, stopping)
 
+    learned = Learned()
+
     def wait_ends() -> bool:
         return stopping() or (until_idle and give_up())
 
     while lease.acquire(time.sleep, wait_ends):
         try:
-            build = partial(_sequencer, settings, config, workers, memory)
+            build = partial(_sequencer, settings, config, workers, memory, learned)
             run(build, config, clock, pause, until_idle, lambda: stopping() or lease.is_lost())
         finally:
             lease.release()
@@ -201,12 +203,13 @@ def _lease(settings: Settings, clock: Clock) -> Lease:
 
 
 def _sequencer(
-    settings: Settings, config: SequencerConfig, workers: WorkersPort, memory: MemoryPort
+    settings: Settings, config: SequencerConfig, workers: WorkersPort, memory: MemoryPort, learned: Learned
 ) -> Sequencer:
     stores = open_stores(settings)
     lake, stopped = stores.lake(), dict[str, CorruptFrame]()
     publisher = Publisher(stores.log, stores.raw, stores.plans, stores.clock, stopped)
-    curator = Curator(lake, stores.clock, settings.curate_s)
+    learned.hold_to(lake.head(EVENTS.name).commit_seq, stores.plans.chain)
+    curator = Curator(lake, stores.clock, settings.curate_s, learned)
     stores.log.sweep()
     stores.raw.sweep()
     ports = Ports(

@@ -8,7 +8,7 @@ its events are of one of the three wherever they came from, and whatever they we
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date
 from itertools import groupby
 
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from catalog.clock import Clock
 from catalog.errors import CommitConflict
 from catalog.lake import read
-from catalog.lake.commit import Lake
+from catalog.lake.commit import Head, Lake
 from catalog.lake.rebuild import rebuild, source_seq
 from catalog.tables import ACCEPTED, COMPLAINTS, DERIVED, DUPLICATE, EVENTS, KPI_DAILY
 from pipelines import kpis
@@ -29,17 +29,36 @@ COLUMNS = [name for name in EVENTS.arrow_schema.names if name in COMPLAINTS.arro
 """The columns of events that complaints are made of."""
 
 
+class Learned:
+    """What was learned of the whole history, and the days that are to be built for it: it outlives a curator,
+    since reading all of it again takes long."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.aliases, self.strays = Aliases(), Strays()
+        self.joined: set[date] = set()
+        self.moved: set[date] = set()
+        self.head: Head | None = None
+        """At or behind the commits it was learned of; None while it is being learned."""
+
+    def hold_to(self, commit_seq: int, chain: Callable[[int], str | None]) -> None:
+        """Forget it unless it was learned, to its end, of the history that table and plans tell now."""
+        known = self.head
+        if known is None or known.commit_seq > commit_seq or chain(known.commit_seq) != known.chain:
+            self.forget()
+
+
 class Curator:
     """The sequencer's turn that brings the curated tables to the last commit, every `every_s` at most."""
 
-    def __init__(self, lake: Lake, clock: Clock, every_s: float) -> None:
+    def __init__(self, lake: Lake, clock: Clock, every_s: float, learned: Learned | None = None) -> None:
         self._lake = lake
         self._clock = clock
         self._every_s = every_s
-        self._aliases = Aliases(lake)
-        self._strays = Strays(lake)
-        self._joined: set[str] = set()
-        self._moved: set[date] = set()
+        self._learned = learned or Learned()
         self._built_at_s: float | None = None
 
     def turn(self, commit_seq: int) -> bool:
@@ -59,40 +78,36 @@ class Curator:
             return
         # What came since the table that is furthest behind: for the others, some days more than needed.
         oldest = min(built.values())
-        self._aliases.follow(oldest)
-        self._joined |= self._aliases.follow(commit_seq)
-        self._strays.follow(oldest)
-        self._moved |= self._strays.follow(commit_seq, changed)
+        learned = self._learned
+        learned.head = None
+        learned.aliases.follow(self._lake, oldest)
+        learned.joined |= learned.aliases.follow(self._lake, commit_seq)
+        learned.strays.follow(self._lake, oldest)
+        learned.moved |= learned.strays.follow(self._lake, commit_seq, changed)
+        learned.head = self._lake.head(EVENTS.name)
         days = self._touched(oldest, commit_seq) | set(changed)
         makers = {COMPLAINTS.name: self._complaints, KPI_DAILY.name: self._kpis}
         try:
             for name in due:
-                made, received_to = makers[name](days, commit_seq), self._strays.received_to()
+                made, received_to = makers[name](days, commit_seq), learned.strays.received_to()
                 rebuild(self._lake, name, made, commit_seq, received_to)
         except CommitConflict:
             return  # whoever was faster built it, or only moved the table: the next time tells
-        self._joined.clear()
-        self._moved.clear()
+        learned.joined.clear()
+        learned.moved.clear()
 
     def _touched(self, built: int, seq: int) -> set[date]:
         """Event dates with rows of the commits since, and those with members of clusters joined by them."""
-        touched = set(read.touched(self._lake, EVENTS.name, built + 1, seq))
-        if self._joined:
-            joined = pa.array(sorted(self._joined), pa.large_string())
-            before = read.touched(self._lake, EVENTS.name, 1, built)
-            for day, events in read.days(self._lake, EVENTS.name, before, built, ["cluster_id"]):
-                if pc.any(pc.is_in(events["cluster_id"], joined)).as_py():
-                    touched.add(day)
-        return touched
+        return set(read.touched(self._lake, EVENTS.name, built + 1, seq)) | self._learned.joined
 
     def _complaints(self, days: Collection[date], seq: int) -> Iterator[tuple[date, pa.Table]]:
-        representatives = self._aliases.representatives()
+        representatives = self._learned.aliases.representatives()
         for day, events in read.days(self._lake, EVENTS.name, sorted(days), seq, COLUMNS):
             yield day, complaints(events, representatives)
 
     def _kpis(self, days: Collection[date], seq: int) -> Iterator[tuple[date, pa.Table]]:
         """Month by month the rows of the days that changed, and those of the others as they are."""
-        local = {each for day in days for each in _beside(day)} | self._moved
+        local = {each for day in days for each in _beside(day)} | self._learned.moved
         for month, made in groupby(self._daily(sorted(local), seq), lambda each: kpis.month(each[0])):
             fresh = dict(made)
             held = read.whole(self._lake, KPI_DAILY.name, month)
@@ -102,7 +117,7 @@ class Curator:
     def _daily(self, local: Sequence[date], seq: int) -> Iterator[tuple[date, pa.Table]]:
         """The rows of each of these local dates, in order: of events under it and the event dates beside it,
         which are held while they are needed, and of strays."""
-        representatives, strays = self._aliases.representatives(), self._strays.of(set(local))
+        representatives, strays = self._learned.aliases.representatives(), self._learned.strays.of(set(local))
         near = {day: _beside(day) for day in local}
         needed = sorted(set().union(*near.values()))
         reading = read.days(self._lake, EVENTS.name, needed, seq, kpis.COLUMNS)

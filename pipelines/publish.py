@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from catalog.clock import Clock
 from catalog.control.plans import PlanStore
 from catalog.envelope import Located
-from catalog.errors import CorruptFrame
+from catalog.errors import CorruptFrame, SegmentLocked
 from catalog.failpoints import hit
 from catalog.log.port import Log, Segment
 from catalog.raw import UNKNOWN_DATE, Entry, Raw
@@ -31,8 +31,8 @@ class Publisher:
         """Publish the next committed segment; True when there was one."""
         progress = self._plans.progress()
         listed = {segment.name: segment for segment in self._log.segments()}
-        for name in self._plans.published(list(listed)):
-            self._log.delete(name)  # its name came back: from a backup, or by a power cut
+        for name in self._plans.published(listed.keys() - progress.keys()):
+            self._remove(name)
         for name, (planned_to, last_plan) in progress.items():
             if name in self._stopped or last_plan > commit_seq:
                 continue
@@ -42,6 +42,19 @@ class Publisher:
             if segment.sealed and planned_to >= segment.end:
                 return self._publish(segment)
         return False
+
+    def _remove(self, name: str) -> None:
+        """A published segment whose name came back: from a backup, or by a power cut."""
+        try:
+            self._log.delete(name)
+        except SegmentLocked:
+            # It is to be sealed first. What is too damaged for that is nothing that others wait for.
+            if name in self._stopped:
+                self._stopped[name] = CorruptFrame(
+                    "a published segment came back damaged",
+                    hint="the raw layer has it: remove its files from the log",
+                    segment=name,
+                )
 
     def _note(self, name: str) -> bool:
         """A segment that left the log: a crash came between removing it and noting so."""
@@ -92,7 +105,10 @@ class Publisher:
         return Entry(at, UNKNOWN_DATE if date is None else date.isoformat(), b"")
 
     def _verify(self, segment: Segment, frames: Sequence[Located]) -> None:
-        if self._raw.read(segment.name) != list(frames):
+        """Of a frame given up since somebody published it, the raw layer may still have what it was."""
+        written = {at.offset: at for at in self._raw.read(segment.name)}
+        found = [(at, written.get(at.offset)) for at in frames]
+        if any(as_is is None or (at.envelope is not None and as_is != at) for at, as_is in found):
             raise CorruptFrame(
                 "raw files differ from the segment they were written from",
                 hint="the segment stays in the log; check the disk or object store, then run again",

@@ -27,19 +27,18 @@ Key = tuple[Any, ...]
 class Strays:
     """The strays up to a commit, by the event date under which they lie."""
 
-    def __init__(self, lake: Lake) -> None:
-        self._lake = lake
+    def __init__(self) -> None:
         self._seq = 0
         self._counts: dict[date, Counter[Key]] = {}
         self._received: dict[date, date] = {}
 
-    def follow(self, seq: int, changed: Iterable[date] = ()) -> set[date]:
+    def follow(self, lake: Lake, seq: int, changed: Iterable[date] = ()) -> set[date]:
         """Learn what the commits up to `seq` brought, and read the event dates `changed` again; gives the
         days on which strays came or went by that."""
-        days = {*read.touched(self._lake, EVENTS.name, self._seq + 1, seq), *changed}
+        days = {*read.touched(lake, EVENTS.name, self._seq + 1, seq), *changed}
         self._seq = max(self._seq, seq)
         moved: set[date] = set()
-        for day, events in read.days(self._lake, EVENTS.name, sorted(days), self._seq, COLUMNS):
+        for day, events in read.days(lake, EVENTS.name, sorted(days), self._seq, COLUMNS):
             before, now = self._counts.get(day, Counter()), _strays(events, day)
             moved |= {key[0] for key in before | now if before[key] != now[key]}
             self._counts[day] = now

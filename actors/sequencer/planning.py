@@ -104,7 +104,7 @@ class Planner:
         # Progress first: what is published and gone by then is in neither, nothing is taken for new.
         progress = self._plans.progress()
         segments = self._log.segments()
-        published = self._plans.published([at.name for at in segments])
+        published = self._plans.published({at.name for at in segments} - progress.keys())
         segments = [at for at in segments if at.name not in published]
         position = {at.name: progress.get(at.name, (at.start, 0))[0] for at in segments}
         ends = {at.name: at.end for at in segments}

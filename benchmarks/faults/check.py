@@ -174,8 +174,8 @@ def _curated(lake: Lake) -> Iterator[str]:
     for name in DERIVED:
         if source_seq(lake, name) != upto:
             yield f"{name} is behind the events"
-    aliases = Aliases(lake)
-    aliases.follow(upto)
+    aliases = Aliases()
+    aliases.follow(lake, upto)
     representatives = aliases.representatives()
     expected = curate.complaints(read.rows(lake, EVENTS.name, 1, upto, curate.COLUMNS), representatives)
     if read.rows(lake, COMPLAINTS.name, 1, upto).sort_by("event_id") != expected.sort_by("event_id"):

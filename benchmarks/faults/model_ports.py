@@ -7,7 +7,7 @@ its possible answers, and only then does the call return or raise.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
@@ -67,7 +67,7 @@ class ModelPlans:
     def progress(self) -> dict[str, tuple[int, int]]:
         return dict(zip(SEGMENTS, self._ask("progress"), strict=True))
 
-    def published(self, names: Sequence[str]) -> set[str]:
+    def published(self, names: Collection[str]) -> set[str]:
         return set()
 
     def amend(self, segment: str, offset: int, event_id: str, reason: str, now_us: int) -> bool:

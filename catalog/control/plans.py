@@ -6,7 +6,7 @@ Only the process of the sequencer writes here (and a person's `log quarantine`);
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 import msgspec
 from sqlalchemy import Connection, Engine, func, insert, select, update
@@ -16,6 +16,8 @@ from catalog.control import schema
 from catalog.control.schema import transaction
 from catalog.errors import PlanTaken
 
+ASKED = 1_000
+"""So many names go into one statement: databases bound its parameters."""
 FIRST = 1
 GENESIS = ""
 """The chain before the first plan."""
@@ -165,12 +167,17 @@ class PlanStore:
             rows = connection.execute(select(schema.segments).where(schema.segments.c.published_us.is_(None)))
             return {row.name: (row.planned_to, row.last_plan) for row in rows}
 
-    def published(self, names: Sequence[str]) -> set[str]:
+    def published(self, names: Collection[str]) -> set[str]:
         """Which of these segments live on in the raw layer: a file of theirs in the log is a left-over."""
-        known = schema.segments.c
+        known, asked = schema.segments.c, list(names)
+        found: set[str] = set()
         with transaction(self._engine) as connection:
-            query = select(known.name).where(known.name.in_(names), known.published_us.is_not(None))
-            return set(connection.scalars(query))
+            for at in range(0, len(asked), ASKED):
+                among = known.name.in_(asked[at : at + ASKED])
+                found.update(
+                    connection.scalars(select(known.name).where(among, known.published_us.is_not(None)))
+                )
+        return found
 
     def mark_published(self, segment: str, now_us: int) -> None:
         """Note that a segment is in the raw layer and its hot copy is gone."""

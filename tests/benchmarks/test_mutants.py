@@ -26,7 +26,9 @@ NAMES = """
     a table that is no served view; a table function let through;
     a masked column through an alias; inflated bytes not counted; events of a batch not counted;
     a phone number left in the text; a local time taken for UTC; another source's event is answered;
-    a stale build; a pseudonym key made anew; a raw file written over; a plan of any size
+    a stale build; a pseudonym key made anew; a raw file written over; a plan of any size;
+    a raw file that nobody names; a raw manifest written over;
+    half of what was learned
 """
 ISOLATE = "tests/actors/worker/test_isolate.py"
 CHEAP = ("amendment after one death", "segment name used again")

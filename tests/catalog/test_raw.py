@@ -71,13 +71,82 @@ def test_a_rival_of_another_version_that_dies_halfway_spoils_nothing(
 ) -> None:
     raw = Raw(Folder(tmp_path))
     raw.write(SEGMENT, entries())
-    compress = pa.compress
-    monkeypatch.setattr(pa, "compress", lambda data, **how: compress(data + b"\n", **how))
+    compressing_otherwise(monkeypatch)
     failpoints.arm("publish.named:raise")
     with pytest.raises(OSError, match="failpoint"):
         raw.write(SEGMENT, entries())
     failpoints.arm("")
     assert raw.read(SEGMENT) == [entry.located for entry in entries()]
+
+
+def compressing_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    compress = pa.compress
+    monkeypatch.setattr(pa, "compress", lambda data, **how: compress(data + b"\n", **how))
+
+
+def assert_nothing_unnamed(root: Path) -> None:
+    raw = Raw(Folder(root))
+    named = {f"manifests/{SEGMENT}.json", *(file.path for file in raw.manifest(SEGMENT).files)}
+    assert {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()} == named
+    assert raw.read(SEGMENT) == [entry.located for entry in entries()]
+
+
+def test_what_a_publisher_left_that_died_stays_until_another_has_published(tmp_path: Path) -> None:
+    raw = Raw(Folder(tmp_path))
+    with pytest.MonkeyPatch.context() as other_version:
+        compressing_otherwise(other_version)
+        failpoints.arm("publish.named:raise")
+        with pytest.raises(OSError, match="failpoint"):
+            raw.write(SEGMENT, entries())
+        failpoints.arm("")
+    left = sorted(tmp_path.rglob("*.zst"))
+    raw.sweep()
+    assert sorted(tmp_path.rglob("*.zst")) == left != []
+    raw.write(SEGMENT, entries())
+    assert_nothing_unnamed(tmp_path)
+
+
+def test_a_publisher_that_dies_beside_a_published_segment_leaves_nothing_for_good(tmp_path: Path) -> None:
+    raw = Raw(Folder(tmp_path))
+    raw.write(SEGMENT, entries())
+    with pytest.MonkeyPatch.context() as other_version:
+        compressing_otherwise(other_version)
+        failpoints.arm("publish.named:raise")
+        with pytest.raises(OSError, match="failpoint"):
+            raw.write(SEGMENT, entries())
+        failpoints.arm("")
+    raw.sweep()
+    assert_nothing_unnamed(tmp_path)
+
+
+@pytest.mark.parametrize("stopped_before", ["event_date=", "manifests/"])
+def test_a_publisher_that_wakes_after_a_rival_names_nothing_and_leaves_nothing(
+    tmp_path: Path, stopped_before: str
+) -> None:
+    rival = Raw(Folder(tmp_path))
+
+    class Stopped(Folder):
+        """Where one publisher is stopped, until another has published the segment and swept."""
+
+        def put(self, key: str, content: bytes) -> None:
+            self._wait(key)
+            super().put(key, content)
+
+        def create(self, key: str, content: bytes) -> bool:
+            self._wait(key)
+            return super().create(key, content)
+
+        def _wait(self, key: str) -> None:
+            if key.startswith(stopped_before) and not rival.segments():
+                other_version.undo()
+                rival.write(SEGMENT, entries())
+                rival.sweep()
+
+    with pytest.MonkeyPatch.context() as other_version:
+        compressing_otherwise(other_version)
+        stands = Raw(Stopped(tmp_path)).write(SEGMENT, entries())
+    assert stands == rival.manifest(SEGMENT)
+    assert_nothing_unnamed(tmp_path)
 
 
 def test_a_segment_that_is_not_published_is_no_damage(tmp_path: Path) -> None:

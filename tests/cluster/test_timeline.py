@@ -9,12 +9,17 @@ import pytest
 from pyarrow import parquet
 
 from benchmarks.faults import process
-from catalog.errors import ChainBroken, CorruptFrame
+from catalog.clock import Clock
+from catalog.errors import ChainBroken, CorruptFrame, Unavailable
 from catalog.lake import read
-from catalog.tables import EVENTS
+from catalog.lake.commit import Head, Lake
+from catalog.lake.rebuild import source_seq
+from catalog.tables import COMPLAINTS, EVENTS
 from cluster.checks import find_event, give_up, is_idle, ledger_home, redecide_home, verify_home
 from cluster.settings import Settings
 from cluster.wiring import Stores, open_stores
+from pipelines.curate import Curator, Learned
+from pipelines.maintain import Maintainer
 from pipelines.status import status
 from tests.homes import append, line, run, small
 
@@ -182,10 +187,13 @@ def test_a_corrupt_frame_stops_its_segment_only_until_it_is_given_up(tmp_path: P
     assert open_stores(settings).log.segments() == []
 
 
-def test_a_committed_frame_that_is_damaged_before_it_is_published_keeps_its_row(tmp_path: Path) -> None:
+@pytest.mark.parametrize("died_at", ["publish.named", "publish.manifest"])
+def test_a_committed_frame_that_is_damaged_while_it_is_published_keeps_its_row(
+    tmp_path: Path, died_at: str
+) -> None:
     settings = small(tmp_path, segment_bytes=1 << 20)
     sent = append(settings, [line(i) for i in range(30)])
-    with process.Child(tmp_path, lambda: run(settings), "publish.named:kill@1") as child:
+    with process.Child(tmp_path, lambda: run(settings), f"{died_at}:kill@1") as child:
         assert child.wait() == process.KILLED
     (damaged,) = (tmp_path / "log").glob("*.sealed")
     content = bytearray(damaged.read_bytes())
@@ -255,6 +263,50 @@ def test_a_published_segment_whose_file_comes_back_is_removed_again(tmp_path: Pa
     assert not sealed.exists()
     assert_sound(open_stores(settings), 30)
     assert ledger_home(open_stores(settings)).total["redelivered"] == 0
+
+
+def test_a_published_segment_that_comes_back_unsealed_and_damaged_stops_nothing_but_itself(
+    tmp_path: Path,
+) -> None:
+    settings = small(tmp_path, segment_bytes=1 << 20)
+    append(settings, [line(i) for i in range(30)])
+    (sealed,) = (tmp_path / "log").glob("*.sealed")
+    content = sealed.read_bytes()
+    run(settings)
+    append(settings, [line(i) for i in range(30, 60)])
+    came_back = sealed.with_suffix(".log")
+    came_back.write_bytes(content[:5_000])
+    sealed.with_suffix(".durable").write_bytes(b"damaged too")
+    with pytest.raises(CorruptFrame, match="remove its files"):
+        run(settings)
+    assert source_seq(open_stores(settings).lake(), COMPLAINTS.name) == 2
+    for path in (came_back, sealed.with_suffix(".durable")):
+        path.unlink()
+    run(settings)
+    assert_sound(open_stores(settings), 60)
+
+
+def test_an_error_that_passes_forgets_nothing_that_was_learned_of_the_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: list[Head | None] = []
+
+    def noted(lake: Lake, clock: Clock, every_s: float, learned: Learned) -> Curator:
+        known.append(learned.head)
+        return Curator(lake, clock, every_s, learned)
+
+    def fails_once(_: object, commit_seq: int) -> bool:
+        if commit_seq and len(known) == 1:
+            raise Unavailable("a server is away")
+        return False
+
+    monkeypatch.setattr("cluster.wiring.Curator", noted)
+    monkeypatch.setattr(Maintainer, "turn", fails_once)
+    settings = small(tmp_path)
+    append(settings, [line(i) for i in range(60)])
+    run(settings)
+    assert [head and head.commit_seq for head in known] == [None, 1]
+    assert_sound(open_stores(settings), 60)
 
 
 def test_the_ledger_balances_between_a_commit_and_its_row(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from catalog.lake.commit import Lake
 from catalog.lake.rebuild import rebuild, source_seq
 from catalog.lake.store import local
 from catalog.tables import ACCEPTED, COMPLAINTS, DERIVED, DUPLICATE, EVENTS, QUARANTINED
-from pipelines.curate import Curator
+from pipelines.curate import Curator, Learned
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TOMORROW = NOON + timedelta(days=1)
@@ -117,6 +117,84 @@ def test_a_bridge_joins_clusters_also_on_days_that_nobody_touched(lake: Lake) ->
     commit(lake, 5, event("f", TOMORROW, cluster_id="e" * 32, bridges=["a" * 32]))
     expected = joined | {"e": ("b", False), "f": ("b", False)}
     assert built(lake, 5) == expected  # by one that was not there for the first bridge
+
+
+def test_joined_clusters_are_looked_for_once(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(lake, 1, event("b"), event("a", TOMORROW + timedelta(days=9)))
+    curator = Curator(lake, Hands(), 60.0)
+    curator.build(1)
+    commit(lake, 2, event("d", TOMORROW + timedelta(days=9), cluster_id="a" * 32, bridges=["b" * 32]))
+    days, reads = read.days, list[Any]()
+
+    def noted(*given: Any) -> Iterator[Any]:
+        for day, rows in days(*given):
+            reads.append(day)
+            yield day, rows
+
+    monkeypatch.setattr(read, "days", noted)
+    curator.build(2)
+    complaints_and_numbers = 2
+    assert reads.count(NOON.date()) == 1 + complaints_and_numbers
+    assert curated(lake)["b"] == ("a", False)
+
+
+CHAINS = ("", "c1", "c2", "c3")
+"""As `commit` has them, by plan."""
+
+
+def test_a_curator_built_anew_goes_on_from_what_was_learned(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(lake, 1, event("b"), event("a", TOMORROW + timedelta(days=9)))
+    commit(lake, 2, event("c", TOMORROW + timedelta(days=9), cluster_id="a" * 32, bridges=["b" * 32]))
+    learned = Learned()
+    Curator(lake, Hands(), 60.0, learned).build(2)
+    commit(lake, 3, event("d", TOMORROW + timedelta(days=9)))
+    days, reads, again = read.days, list[Any](), Lake(local(tmp_path))
+
+    def noted(*given: Any) -> Iterator[Any]:
+        for day, rows in days(*given):
+            reads.append(day)
+            yield day, rows
+
+    monkeypatch.setattr(read, "days", noted)
+    learned.hold_to(again.head(EVENTS.name).commit_seq, CHAINS.__getitem__)
+    Curator(again, Hands(), 60.0, learned).build(3)
+    assert TOMORROW.date() + timedelta(days=9) in reads
+    assert NOON.date() not in reads
+    assert curated(again)["b"] == ("a", False)
+    again.close()
+
+
+def test_what_was_learned_of_another_history_is_forgotten(lake: Lake) -> None:
+    commit(lake, 1, event("a"))
+    for commit_seq, chains in ((1, ("", "other")), (0, CHAINS), (1, ("", None))):
+        learned = Learned()
+        Curator(lake, Hands(), 60.0, learned).build(1)
+        learned.head = lake.head(EVENTS.name)
+        learned.hold_to(1, CHAINS.__getitem__)
+        assert learned.head is not None
+        learned.hold_to(commit_seq, chains.__getitem__)
+        assert learned.head is None
+
+
+def test_what_was_not_learned_to_its_end_is_forgotten(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: Lake, clusters: set[str], __: int) -> set[Any]:
+        if clusters:
+            raise OSError("a disk fails")
+        return set()
+
+    commit(lake, 1, event("b"), event("a", TOMORROW + timedelta(days=9)))
+    learned = Learned()
+    Curator(lake, Hands(), 60.0, learned).build(1)
+    commit(lake, 2, event("c", TOMORROW + timedelta(days=9), cluster_id="a" * 32, bridges=["b" * 32]))
+    monkeypatch.setattr(learned.aliases, "_locate", fails)
+    with pytest.raises(OSError, match="a disk fails"):
+        Curator(lake, Hands(), 60.0, learned).build(2)
+    monkeypatch.undo()
+    learned.hold_to(2, CHAINS.__getitem__)
+    Curator(lake, Hands(), 60.0, learned).build(2)
+    assert curated(lake)["b"] == ("a", False)
 
 
 def test_a_build_that_lost_the_race_leaves_its_bridges_to_the_next(

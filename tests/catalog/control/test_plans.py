@@ -71,6 +71,13 @@ def test_a_published_segment_is_no_longer_in_progress(store: PlanStore) -> None:
     assert store.progress() == {}
 
 
+def test_any_number_of_segments_is_asked_about(store: PlanStore) -> None:
+    store.insert(plan(1, 80, 200))
+    store.mark_published("seg-a", 5)
+    beyond_any_limit = [f"seg-{number}" for number in range(300_000)]
+    assert store.published([*beyond_any_limit, "seg-a"]) == {"seg-a"}
+
+
 def test_of_two_sequencers_at_once_one_plans_and_the_other_is_told(control_url: str) -> None:
     stores = [PlanStore(open_control(control_url)) for _ in range(4)]
     with ThreadPoolExecutor(len(stores)) as pool:
