@@ -9,10 +9,11 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
+from typing import NamedTuple
 
 from catalog.envelope import NO_CHANNEL, Located
 from catalog.errors import CorruptFrame
-from catalog.log.frames import FRAME_BYTES, Codec, channel_of, decode_body
+from catalog.log.frames import FRAME_BYTES, Codec, Footer, channel_of, decode_body
 from catalog.log.port import NO_LIMIT, Bad, Scan
 
 _WINDOW_BYTES = 1024 * 1024
@@ -139,3 +140,14 @@ class SegmentReader:
             except ValueError:
                 bad.append(Bad(self.segment, offset, "frame"))
         return located, bad
+
+
+class Opened(NamedTuple):
+    """A segment as it was found: its frames end at `end`, and `footer` stands there if it is good."""
+
+    size_bytes: int
+    end: int
+    sealed: bool
+    codec: Codec
+    footer: Footer | None
+    reader: SegmentReader
