@@ -6,13 +6,14 @@ import base64
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from anyio import to_thread
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from catalog.control.keys import KeyCache
 from catalog.errors import BeejanError, Permanent, Transient
 from serve_apps.passing import unless_gone
 from serve_apps.problems import MEDIA_TYPE, install, problem
@@ -31,22 +32,11 @@ REFUSAL: dict[str, Any] = {
 }
 
 
-class Keys(Protocol):
-    """Who holds which key."""
-
-    def role_of(self, token: str) -> Role | None:
-        """The role of a key; None for one that is unknown, revoked, or not for asking.
-
-        Raises BeejanError where the keys cannot be read and it is not among those that were.
-        """
-        ...
-
-
 class Deps(NamedTuple):
     """What the door is built from; `original` gives the payload stored at (segment, offset)."""
 
     engine: QueryEngine
-    keys: Keys
+    keys: KeyCache
     original: Callable[[str, int], bytes]
 
 
