@@ -7,18 +7,10 @@ from serve_apps.problems import INTERNAL, ROLE_DENIED, UNAVAILABLE, Refusal, Ref
 REFUSALS = {
     row.code: row
     for row in (
-        Refusal(
-            "bad_request",
-            400,
-            "a parameter or the body cannot be read",
-            'see /v1/openapi.json; a query is {"sql": …}',
-        ),
-        Refusal(
-            "no_key",
-            401,
-            "a key for asking is needed",
-            "an ingest key cannot ask: `beejan keys create NAME --role analyst`",
-        ),
+        Refusal("bad_request", 400, "a parameter or the body cannot be read",
+                'see /v1/openapi.json; a query is {"sql": …}'),
+        Refusal("no_key", 401, "a key for asking is needed",
+                "an ingest key cannot ask: `beejan keys create NAME --role analyst`"),
         ROLE_DENIED,
         Refusal("not_committed", 404, "no such event is committed", "it may be pending"),
         Refusal("not_acceptable", 406, "no such form of answer", "Accept JSON, CSV or Arrow"),
@@ -26,7 +18,7 @@ REFUSALS = {
         INTERNAL,
         Refusal("keys_unread", 503, "the keys could not be read yet", "send it again"),
     )
-}
+}  # fmt: skip
 OF_ENGINE = {
     row.code: row
     for row in (

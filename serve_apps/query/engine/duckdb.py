@@ -13,9 +13,8 @@ from catalog.lake.read import Snapshot, snapshots
 from catalog.tables import DERIVED, EVENTS, TABLES
 from serve_apps.query.engine import base
 from serve_apps.query.engine.dialect import MACROS
-from serve_apps.query.engine.pool import Pool
+from serve_apps.query.engine.pool import Pool, Process
 from serve_apps.query.engine.port import Answer, Gone, Limits, Role, Value, never
-from serve_apps.query.engine.process import Process
 from serve_apps.query.engine.wire import Ask, Setup, Told, unfailed
 from serve_apps.query.views import sources
 

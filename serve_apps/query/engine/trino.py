@@ -13,9 +13,9 @@ from trino import exceptions
 from trino.dbapi import Connection
 
 from catalog.clock import Clock
-from catalog.errors import BeejanError, TooLarge, TooSlow, Unavailable
+from catalog.errors import BeejanError, TooSlow, Unavailable
 from catalog.tables import EVENTS
-from serve_apps.query.engine.arrow import batch, schema
+from serve_apps.query.engine.arrow import batch, schema, within
 from serve_apps.query.engine.connection import (
     ENCODED,
     LEAST_BYTES,
@@ -104,18 +104,11 @@ def _table(connection: Connection, told: Told, most_bytes: int) -> pa.Table:
     cursor = started(connection, told.sql, [_exact(value) for value in told.params])
     try:
         shape = schema([(each.name, str(each.type_code)) for each in cursor.description])
-        batches, size = [], 0
-        while some := cursor.fetchmany(BATCH_ROWS):
-            batches.append(batch(some, shape))
-            size += batches[-1].nbytes
-            if size > most_bytes:
-                raise TooLarge(
-                    "the answer is too large", hint="ask for fewer rows or columns", most=most_bytes
-                )
+        fetched = iter(lambda: cursor.fetchmany(BATCH_ROWS), [])
+        return within(most_bytes, (batch(some, shape) for some in fetched), shape)
     except BaseException:
         end(cursor)
         raise
-    return pa.Table.from_batches(batches, shape)
 
 
 def _exact(value: Value) -> Value | Decimal:
