@@ -15,8 +15,7 @@ import pyarrow as pa
 from catalog.errors import BadInput, BeejanError, TooLarge
 from serve_apps.query.engine.arrow import no_such_values, require_own_names, too_large_number, within
 from serve_apps.query.engine.dialect import DIALECT
-from serve_apps.query.engine.loop import work
-from serve_apps.query.engine.wire import Ask, Setup, Told, failed
+from serve_apps.query.engine.wire import Ask, Setup, Told, failed, work
 from serve_apps.query.guard import Guarded, guard
 from serve_apps.query.roles import grants
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from catalog.clock import Clock
 from catalog.lake.commit import Lake
 from catalog.lake.read import Snapshot, snapshots
-from catalog.tables import DERIVED, EVENTS, TABLES
+from catalog.tables import DERIVED, TABLES
 from serve_apps.query.engine import base
 from serve_apps.query.engine.dialect import MACROS
 from serve_apps.query.engine.pool import Pool, Process
@@ -69,6 +69,6 @@ def _moved(process: Process, shown: dict[str, Snapshot]) -> list[str]:
 
 
 def _answer(told: Told, shown: dict[str, Snapshot]) -> Answer:
-    tables = sources(frozenset(told.views)) or frozenset((EVENTS.name,))
+    tables = sources(told.views)
     seqs = (shown[name].source_seq if name in DERIVED else shown[name].commit_seq for name in tables)
     return Answer(pa.ipc.open_stream(told.arrow).read_all(), min(seqs), told.truncated)

@@ -14,7 +14,6 @@ from trino.dbapi import Connection
 
 from catalog.clock import Clock
 from catalog.errors import BeejanError, TooSlow, Unavailable
-from catalog.tables import EVENTS
 from serve_apps.query.engine.arrow import batch, schema, within
 from serve_apps.query.engine.connection import (
     ENCODED,
@@ -63,7 +62,7 @@ class Trino:
         with self._pool.one() as process:
             told = unfailed(process.ask(Ask([], sql, list(params), role, *limits)))
         most_bytes = max(LEAST_BYTES, ENCODED * limits.bytes)
-        tables = sources(frozenset(told.views)) or frozenset((EVENTS.name,))
+        tables = sources(told.views)
         as_of = AS_OF.format(tables=", ".join(f"'{name}'" for name in sorted(tables)))
         with Watched(self._clock, limits.seconds, most_bytes, gone) as session:
             try:

@@ -27,8 +27,7 @@ SLOW = "SELECT count(*) FROM " + ", ".join(f"events AS e{n}" for n in range(9))
 WITHOUT_GUARD = """
 import json, sys
 from serve_apps.query.engine.child import prepare
-from serve_apps.query.engine.loop import confine
-from serve_apps.query.engine.wire import Setup
+from serve_apps.query.engine.wire import Setup, confine
 
 connection = prepare(Setup(sys.argv[1], 64 << 20, []))
 confine(64 << 20)
