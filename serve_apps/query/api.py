@@ -17,7 +17,7 @@ from catalog.control.keys import KeyCache
 from catalog.errors import BeejanError, Permanent, Transient
 from serve_apps.passing import unless_gone
 from serve_apps.problems import MEDIA_TYPE, install, problem
-from serve_apps.query import asked, cursor
+from serve_apps.query import asked
 from serve_apps.query.answers import AS_OF, respond, rows
 from serve_apps.query.engine.port import Answer, Limits, QueryEngine, Role, Value
 from serve_apps.query.explain import explain
@@ -113,15 +113,14 @@ async def complaints(
     who: Who, given: Annotated[asked.Complaints, Query()], accept: Accept = "*/*"
 ) -> Response:
     """Complaints, newest first, page by page: `next` goes into `cursor`."""
-    filters = cursor.digest(given.filters())
-    after = None if given.cursor is None else cursor.decode(given.cursor, filters)
+    after = None if given.cursor is None else asked.Cursor.decode(given.cursor, given.digest())
     answer = await who.ask(given.query() if after is None else given.page(after), given.limit)
     if after is not None:
         answer = answer._replace(as_of_seq=min(answer.as_of_seq, after.as_of_seq))
     if not answer.truncated:
         return await _written(answer, accept)
     last = answer.table.slice(answer.table.num_rows - 1).to_pylist()[0]
-    return await _written(answer, accept, cursor.encode(given.cursor_after(last, answer.as_of_seq, filters)))
+    return await _written(answer, accept, given.cursor_after(last, answer.as_of_seq).encode())
 
 
 async def complaint(who: Who, event_id: str, original: bool = False) -> Response:

@@ -15,7 +15,7 @@ from catalog.lake.store import local
 from catalog.tables import EVENTS
 from serve_apps.problems import refusals
 from serve_apps.query.api import ROUTES, Deps, create_api
-from serve_apps.query.cursor import Cursor, digest, encode
+from serve_apps.query.asked import Complaints, Cursor
 from serve_apps.query.engine.port import Answer, Gone, Limits, QueryEngine, Role, Value, never
 from tests.serve_apps.client import Client
 from tests.serve_apps.query.engine.engines import duckdb
@@ -109,7 +109,7 @@ def test_complaints_that_fit_all_filters(engine: QueryEngine, query: str, number
         *("complaints?l3=x", "complaints?from=yesterday", "complaints?limit=0", "complaints?limit=10001"),
         *("complaints?cursor=x", "complaints?cursor=kwECAw", "clusters?q=x", "clusters?members=1"),
         "kpis/daily?from=1-1",
-        "complaints?cursor=" + encode(Cursor(1 << 62, "a", 1, digest({}))),
+        "complaints?cursor=" + Cursor(1 << 62, "a", 1, Complaints().digest()).encode(),
     ],
 )
 def test_a_parameter_that_means_nothing_is_a_problem(engine: QueryEngine, path: str) -> None:
