@@ -9,6 +9,7 @@ BIN := .venv/bin
 SEED ?= 1
 EVENTS ?= 40000
 PART ?=
+PROFILE ?= embedded
 SUPERSET := cluster/stack/superset/requirements
 
 .PHONY: setup demo stack superset system test check pytest faults mutants bench lock
@@ -48,7 +49,7 @@ pytest:
 	$(BIN)/pytest -q -n 2 --dist loadfile
 
 faults: setup system
-	$(BIN)/python -m benchmarks.faults --part "$(PART)" --seed $(SEED)
+	$(BIN)/python -m benchmarks.faults --part "$(PART)" --profile $(PROFILE) --seed $(SEED)
 
 mutants: setup system
 	$(BIN)/python -m benchmarks.mutants

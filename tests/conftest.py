@@ -15,11 +15,33 @@ if TYPE_CHECKING:
     from catalog.objects.s3 import Place
     from cluster.stack.stack import Stack
 
+OF_THE_MACHINE = {"BEEJAN_TEST_STACK", "BEEJAN_CACHE", "BEEJAN_TRINO_TARBALL"}
+
+
+def pytest_configure() -> None:
+    """Whatever else the caller's environment says of the product is nothing to its tests."""
+    for name in [name for name in os.environ if name.startswith("BEEJAN_") and name not in OF_THE_MACHINE]:
+        del os.environ[name]
+
+
 # Their clients take a second to import, which tests that need none do not pay.
 
 
 @pytest.fixture(scope="session")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def own_ports() -> Iterator[None]:
+    """Of the ports for servers a part for each pytest process: a server listens long after its port was
+    chosen, and until then another process might choose it, too."""
+    from cluster.stack import stack
+
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stack, "_PORTS", stack._PORTS[worker::workers])
+        yield
+
+
+@pytest.fixture(scope="session")
+def bucket(tmp_path_factory: pytest.TempPathFactory, own_ports: None) -> Iterator[Place]:
     """An empty bucket of a real server."""
     from tests import bucket as servers
 
@@ -28,7 +50,7 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def stack(own_ports: None) -> Iterator[Stack]:
     """The real servers, in a folder of their own; what a test keeps in them is its own prefix or schema.
 
     BEEJAN_TEST_STACK names one that runs already and is left running: its lake is the tests' to empty.

@@ -110,7 +110,11 @@ def test_what_fails_halfway_leaves_nothing(control_url: str) -> None:
     assert tables(engine) == set()
 
 
-def test_several_open_one_new_database_at_once(control_url: str) -> None:
+def test_several_open_one_new_database_at_once(control_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The last one waits for all the others, as long as a slow machine may take.
+    for name in ("lock_timeout", "statement_timeout"):
+        monkeypatch.setitem(sql.SESSION_MS, name, 600_000)
+    monkeypatch.setattr(sql, "BUSY_MS", 600_000)
     with ThreadPoolExecutor(6) as pool:
         opened = list(pool.map(open_control, [control_url] * 6))
     assert all("plans" in tables(each) for each in opened)

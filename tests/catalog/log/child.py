@@ -17,7 +17,7 @@ from catalog import failpoints
 from catalog.errors import NotDurable
 from tests.catalog.log.builders import envelopes, open_writer
 
-GIVE_UP_S = 60
+GIVE_UP_S = 600
 """Only ever passes when somebody would have waited for ever."""
 
 

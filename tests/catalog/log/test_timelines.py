@@ -96,9 +96,11 @@ def test_a_crash_while_recovering_is_recovered(root: Path, point: str, hit: int)
         file.write(bytes(100))
     dead = os.fork()
     if dead == 0:
-        failpoints.arm(f"{point}:kill@{hit}")
-        open_log(root).recover(segment)
-        os._exit(1)
+        try:
+            failpoints.arm(f"{point}:kill@{hit}")
+            open_log(root).recover(segment)
+        finally:  # an error must not make a second pytest of it
+            os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(dead, 0)[1]) == -signal.SIGKILL
     assert recovered(root) == [1, 2]
     assert open_log(root).salvage(segment)[1] == []

@@ -55,12 +55,13 @@ def test_a_missing_bucket_is_not_an_absent_object(here: Place) -> None:
 def test_a_dead_server_is_told_in_time(
     acts: list[Callable[[Objects], object]], error: type[BeejanError]
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    objects = S3(Place("s3://bucket/x", f"http://127.0.0.1:{port}", "us-east-1", "key", "wrong-secret"))
-    objects._pause = lambda _: None
-    for act in acts:
-        refused(objects, act, error)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # held, so that no other program listens there
+        address = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        objects = S3(Place("s3://bucket/x", address, "us-east-1", "key", "wrong-secret"))
+        objects._pause = lambda _: None
+        for act in acts:
+            refused(objects, act, error)
 
 
 class Skewed(BaseHTTPRequestHandler):

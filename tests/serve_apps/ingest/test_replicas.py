@@ -26,14 +26,14 @@ from cluster.wiring import open_stores
 from serve_apps.ingest.deps import Limits
 from tests.homes import line, run, small
 from tests.serve_apps.ingest.doors import JSON, NDJSON, deps, opened, token
-from tests.serve_apps.ingest.replica import ARRIVED
+from tests.serve_apps.ingest.replica import ARRIVED, GIVE_UP_S
 
 REPOSITORY = Path(__file__).parents[3]
 PATH = "/v1/sms/events?contract=plain/1"
 WITHIN_NS = 5_000_000
 ENDS = (signal.SIGTERM, signal.SIGKILL) * 3
 """How a replica ends, in order, before it starts again."""
-PAIRS, TRIES = 10, 100
+PAIRS, TRIES = 10, 1_000
 """Of each life: pairs within 5 ms, and how many are tried for them. One that was slower is no trial."""
 ENOUGH = 50
 
@@ -57,7 +57,7 @@ class Replica:
     def __init__(self, home: Path, key: str) -> None:
         self._home, self._key = home, {"Authorization": f"Bearer {key}"}
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self._client = http.client.HTTPConnection(*self._listening.getsockname(), timeout=60)
+        self._client = http.client.HTTPConnection(*self._listening.getsockname(), timeout=GIVE_UP_S)
         self.start()
 
     def start(self) -> None:

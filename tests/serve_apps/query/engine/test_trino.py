@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import pyarrow as pa
@@ -23,7 +25,7 @@ from catalog.tables import TABLES
 from cluster.stack.stack import Stack
 from serve_apps.query.access import OWNER
 from serve_apps.query.api import Deps, create_api
-from serve_apps.query.engine import trino
+from serve_apps.query.engine import connection, trino
 from serve_apps.query.engine.connection import Address, Watched, opened
 from serve_apps.query.engine.port import ROLES, Answer, Gone, Limits, QueryEngine, Role, Value, never
 from serve_apps.query.engine.trino import Trino, rows
@@ -32,19 +34,28 @@ from tests.serve_apps.query.engine.engines import address
 from tests.serve_apps.query.test_api import Keys, client, original
 
 on_trino = pytest.mark.parametrize("small_lake", ["trino"], indirect=True)
-MARK = "nobody_waits"
-SLOW = f"SELECT count(*) AS {MARK} FROM " + ", ".join(f"events AS e{n}" for n in range(9))
-RUNNING = (
-    f"SELECT state FROM system.runtime.queries WHERE source = 'beejan' AND query LIKE '%{MARK}%' AND state"
-)
 
 
-def states(stack: Stack, which: str) -> list[str]:
-    """Of the slow queries that the owner sees in the server."""
-    with Watched(SystemClock(), 30.0, 1 << 20, never) as session:
-        connection = opened(address(stack), OWNER, session)
-        found = rows(connection, f"{RUNNING} {which} AND query NOT LIKE '%runtime%'")
-    return [str(row[0]) for row in found]
+class Slow(NamedTuple):
+    """A query that never comes to an end, and is found in the server by a mark that no other has."""
+
+    mark: str
+    sql: str
+
+    def states(self, stack: Stack, which: str) -> list[str]:
+        """Its states in the server that are such."""
+        found = f"SELECT state FROM system.runtime.queries WHERE query LIKE '%{self.mark}%' AND state {which}"
+        with Watched(SystemClock(), 120.0, 1 << 20, never) as session:
+            asking = opened(address(stack), OWNER, session)
+            # This question holds the mark, too.
+            told = rows(asking, f"{found} AND source = 'beejan' AND query NOT LIKE '%runtime%'")
+        return [str(row[0]) for row in told]
+
+
+@pytest.fixture
+def slow() -> Slow:
+    mark = f"nobody_waits_{secrets.token_hex(8)}"
+    return Slow(mark, f"SELECT count(*) AS {mark} FROM " + ", ".join(f"events AS e{n}" for n in range(9)))
 
 
 class Patient:
@@ -69,17 +80,18 @@ def silent(tmp_path: Path) -> Iterator[int]:
 
 
 @pytest.fixture
-def closed() -> int:
-    """A port nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
+def closed() -> Iterator[int]:
+    """A port nobody listens on, nor can."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        yield nobody.getsockname()[1]
 
 
 @pytest.mark.parametrize("port", ["closed", "silent"])
 def test_a_server_that_is_not_there_is_a_503_within_its_time(
-    stack: Stack, port: str, request: pytest.FixtureRequest
+    stack: Stack, port: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(connection, "CONNECT_S", 1.5)  # however patient other tests are
     there = address(stack)
     engine = Trino(
         Address("localhost", request.getfixturevalue(port), there.certificate, there.passwords),
@@ -160,24 +172,26 @@ def test_a_wrong_password_or_certificate_says_no_more_than_unavailable(stack: St
 
 
 @on_trino
-def test_a_query_whose_caller_left_is_cancelled(stack: Stack, small_lake: Small) -> None:
+def test_a_query_whose_caller_left_is_cancelled(stack: Stack, small_lake: Small, slow: Slow) -> None:
     left = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        asking = pool.submit(small_lake.engine.query, SLOW, (), "analyst", Limits(seconds=120.0), left.is_set)
-        while not states(stack, "= 'RUNNING'"):
+        limits = Limits(seconds=120.0)
+        asking = pool.submit(small_lake.engine.query, slow.sql, (), "analyst", limits, left.is_set)
+        while not slow.states(stack, "= 'RUNNING'"):
             assert not asking.done()
         left.set()
         with pytest.raises(Unavailable):
             asking.result()
-    while states(stack, "NOT IN ('FINISHED', 'FAILED')"):
+    while slow.states(stack, "NOT IN ('FINISHED', 'FAILED')"):
         pass
 
 
 @on_trino
-def test_a_caller_who_hangs_up_ends_the_query_in_the_server(stack: Stack, small_lake: Small) -> None:
+def test_a_caller_who_hangs_up_ends_the_query_in_the_server(
+    stack: Stack, small_lake: Small, slow: Slow
+) -> None:
     app = create_api(Deps(Patient(small_lake.engine), Keys(), original))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
-    before = len(states(stack, "= 'FAILED'"))
 
     async def hang_up() -> None:
         serving = asyncio.ensure_future(server.serve())
@@ -185,18 +199,18 @@ def test_a_caller_who_hangs_up_ends_the_query_in_the_server(stack: Stack, small_
             await asyncio.sleep(0)
         port = server.servers[0].sockets[0].getsockname()[1]
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=120) as caller:
-            sent = caller.post("/v1/sql", json={"sql": SLOW}, headers={"Authorization": "Bearer key-a"})
+            sent = caller.post("/v1/sql", json={"sql": slow.sql}, headers={"Authorization": "Bearer key-a"})
             asking = asyncio.ensure_future(sent)
-            while not await asyncio.to_thread(states, stack, "= 'RUNNING'"):
+            while not await asyncio.to_thread(slow.states, stack, "= 'RUNNING'"):
                 assert not asking.done()
             asking.cancel()
-        while await asyncio.to_thread(states, stack, "NOT IN ('FINISHED', 'FAILED')"):
+        while await asyncio.to_thread(slow.states, stack, "NOT IN ('FINISHED', 'FAILED')"):
             pass
         server.should_exit = True
         await serving
 
     asyncio.run(hang_up())
-    assert len(states(stack, "= 'FAILED'")) == before + 1
+    assert slow.states(stack, "= 'FAILED'") == ["FAILED"]
 
 
 @pytest.mark.parametrize("head", ["Content-Length: 100", "Transfer-Encoding: chunked"])

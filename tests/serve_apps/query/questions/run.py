@@ -13,7 +13,6 @@ from serve_apps.query.engine.port import Limits, QueryEngine, Role
 from tests.serve_apps.query.questions.facts import Row
 
 EXPECTED = Path(__file__).parent / "expected"
-LIMITS = Limits(seconds=30)
 DIGITS = 9
 
 
@@ -29,7 +28,7 @@ def run_questions(engine: QueryEngine, role: Role) -> dict[str, Asked]:
     """The answers by the questions' names."""
     found = {}
     for name, question in questions().items():
-        answer = engine.query(question.sql, (), role, LIMITS)
+        answer = engine.query(question.sql, (), role, Limits())
         found[name] = Asked(canonical(answer.table.to_pylist()), answer.as_of_seq, answer.truncated)
     return found
 
