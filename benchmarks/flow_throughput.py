@@ -151,7 +151,9 @@ def spent_on_text(folder: Path, decoded: list[Decoded], spent: dict[str, float])
     spent["normalise"], _ = cpu_s(lambda: clean.extend(normalise(each.texts) for each in decoded))
     pairs = list(zip(clean, decoded, strict=True))
     spent["redact"], _ = cpu_s(
-        lambda: texts.extend(redactor.redact(each, of.customers).text for each, of in pairs)
+        lambda: texts.extend(
+            [found.text for found in redactor.redact(each, of.customers)] for each, of in pairs
+        )
     )
     spent["classify"], _ = cpu_s(lambda: [classifier.classify(each) for each in texts])
     spent["enrich"], _ = cpu_s(

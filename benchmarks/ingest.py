@@ -20,7 +20,8 @@ from starlette.routing import Route, Router
 from catalog.clock import SystemClock
 from catalog.control.keys import KeyCache, Keys
 from catalog.control.schema import open_control, sqlite_url
-from catalog.log.local import LocalLog, WriterConfig
+from catalog.log.local import LocalLog
+from catalog.log.writer import WriterConfig
 from serve_apps.ingest.api import create_api
 from serve_apps.ingest.deps import Deps, Limits
 

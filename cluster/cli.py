@@ -18,7 +18,7 @@ from rich.console import Console
 
 from catalog import failpoints
 from catalog.errors import BadInput, BeejanError, NotDurable, Permanent
-from catalog.log.port import Writer
+from catalog.log.writer import Writer
 from cluster import doors_cli, views_cli
 from cluster import up as background
 from cluster.console import (

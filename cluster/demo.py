@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from catalog.contracts.identity import identity
 from catalog.contracts.registry import CHANNELS, CONTRACTS
 from catalog.errors import TooSlow, Unavailable
 from catalog.ids import conflict_id, payload_digest
@@ -303,5 +302,5 @@ def _fate(
 
 
 def _id(source: str, payload: bytes) -> str | None:
-    event_id, kind = identity(CONTRACTS[PLAIN], payload, JSON, None, source)
+    event_id, kind = CONTRACTS[PLAIN].identity(payload, JSON, None, source)
     return None if kind == "minted" else event_id

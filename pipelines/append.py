@@ -8,7 +8,6 @@ import re
 import msgspec
 
 from catalog.clock import Clock
-from catalog.contracts.identity import identity
 from catalog.contracts.plain import CONTRACT
 from catalog.envelope import CHANNEL, SOURCE_LENGTH, Envelope
 from catalog.errors import BadInput
@@ -42,7 +41,7 @@ def envelope(line: bytes, number: int, bundle: str, clock: Clock) -> Envelope:
     """Wrap line `number` (from 1), unjudged. Raises BadInput where not even the envelope can be read or
     stored; whatever this returns the log takes."""
     found, payload = _checked(line, number)
-    event_id, id_origin = identity(CONTRACT, payload, CONTENT_TYPE, None, found.source)
+    event_id, id_origin = CONTRACT.identity(payload, CONTENT_TYPE, None, found.source)
     return Envelope(
         event_id=event_id,
         id_origin=id_origin,

@@ -36,17 +36,12 @@ def decisions(
     numbered = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
     while batch := list(islice(numbered, BATCH)):
         asked = [_asked(number, line, now_us) for number, line in batch]
-        table = pure(
-            [
-                Located("decide", number, envelope)
-                for (number, _), (_, envelope) in zip(batch, asked, strict=True)
-            ]
-        )
+        table = pure([at for _, at in asked])
         for (own_id, _), row in zip(asked, table.to_pylist(), strict=True):
             yield msgspec.json.encode(_decision(own_id, row))
 
 
-def _asked(number: int, line: bytes, now_us: int) -> tuple[str, Envelope]:
+def _asked(number: int, line: bytes, now_us: int) -> tuple[str, Located]:
     try:
         given = json.loads(line)
         own_id = str(given["id"])
@@ -60,7 +55,7 @@ def _asked(number: int, line: bytes, now_us: int) -> tuple[str, Envelope]:
     payload = {name: value for name, value in given.items() if name not in _ABOUT}
     payload.setdefault("event_time", to_datetime(received_us).isoformat())
     channel = given.get("channel")
-    return own_id, Envelope(
+    envelope = Envelope(
         event_id=event_id("decide", "provider", own_id),
         id_origin="provider",
         channel=channel if isinstance(channel, str) else "unknown",
@@ -72,6 +67,7 @@ def _asked(number: int, line: bytes, now_us: int) -> tuple[str, Envelope]:
         key_id="",
         payload=json.dumps(payload).encode(),
     )
+    return own_id, Located("decide", number, envelope)
 
 
 def _us(text: str) -> int:

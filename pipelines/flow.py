@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import repeat
 
 import pyarrow as pa
 
@@ -23,11 +24,11 @@ from catalog.control.plans import Plan
 from catalog.envelope import NO_CHANNEL, Located, Unreadable
 from catalog.errors import Stopped
 from catalog.tables import DISPOSITIONS, EVENTS, LEDGER, OUTCOMES, REDELIVERED
-from pipelines.stages.classify import Classifier
+from pipelines.stages.classify import Class, Classifier
 from pipelines.stages.decode import decode
-from pipelines.stages.enrich import Gazetteer
+from pipelines.stages.enrich import Found, Gazetteer
 from pipelines.stages.normalise import normalise
-from pipelines.stages.redact import Redactor
+from pipelines.stages.redact import Redacted, Redactor
 from pipelines.stages.signature import signatures
 
 
@@ -54,20 +55,25 @@ class Stages:
         decoded = decode(batch, crashed, unreadable)
         redacted = self._redactor.redact(normalise(decoded.texts), decoded.customers)
         reasons = decoded.columns["reason"].to_pylist()
-        texts = [None if reason else text for text, reason in zip(redacted.text, reasons, strict=True)]
-        findings = (
-            redacted,
-            self._classifier.classify(texts),
-            self._gazetteer.enrich(texts, decoded.places),
-            signatures(texts),
-        )
+        texts = [None if reason else each.text for each, reason in zip(redacted, reasons, strict=True)]
+        findings = {
+            **_columns(Redacted._fields, redacted),
+            **_columns(Class._fields, self._classifier.classify(texts)),
+            **_columns(Found._fields, self._gazetteer.enrich(texts, decoded.places)),
+            **signatures(texts)._asdict(),
+        }
         table = decoded.columns
-        for finding in findings:
-            for name, values in finding._asdict().items():
-                field = EVENTS.arrow_schema.field(name)
-                table = table.append_column(field, _array(values, field.type))
+        for name, values in findings.items():
+            field = EVENTS.arrow_schema.field(name)
+            table = table.append_column(field, _array(values, field.type))
         keys = pa.repeat(pa.scalar(self._key_id, pa.large_string()), table.num_rows)
         return table.append_column(EVENTS.arrow_schema.field("key_id"), keys)
+
+
+def _columns(names: Sequence[str], found: Sequence[tuple[object, ...]]) -> dict[str, Sequence[object]]:
+    """What a stage found, by column: `found` has a value for each of these names for every text."""
+    columns = zip(*found, strict=True) if found else repeat(())
+    return dict(zip(names, columns, strict=False))
 
 
 def _array(values: Sequence[object] | pa.Array, kind: pa.DataType) -> pa.Array:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
 from typing import NamedTuple
 
 import msgspec
@@ -24,21 +26,19 @@ class Refusal(NamedTuple):
     hint: str
 
 
-INTERNAL = Refusal(
-    "internal",
-    500,
-    "a fault of this side",
-    "send it again; if it stays, whoever runs the door finds it in its log",
-)
-"""The answer where nobody foresaw what happened."""
-ROLE_DENIED = Refusal("role_denied", 403, "this key may not do this", "ask for a key of the role that may")
-UNAVAILABLE = Refusal(
-    "unavailable",
-    503,
-    "the lake, the SQL server or the query side does not answer, or is still warming up",
-    "wait and ask again; events are taken in meanwhile",
-)
-"""The answer to a question, from either door, while who should know it is silent."""
+@cache
+def refusals(who: str) -> dict[str, Refusal]:
+    """Every way in which `who` says no, by code: the `ingest` or `query` door, or the `engine` behind it.
+
+    Errors of the engine keep their own codes. What an answer says of one is closer to its case than this.
+    """
+    lines = (files(__package__) / "refusals.tsv").read_text("utf-8").splitlines()
+    rows = [line.split("\t") for line in lines if not line.startswith("#")]
+    return {
+        code: Refusal(code, int(status), title, hint)
+        for by, status, code, title, hint in rows
+        if who in by.split(",")
+    }
 
 
 class Refused(Exception):
@@ -81,7 +81,8 @@ async def tell(_: Request, error: Exception) -> Response:
 
 async def broken(_: Request, __: Exception) -> Response:
     """The answer to a request that failed in a way nobody foresaw; the error itself goes to the log."""
-    return problem(INTERNAL.status, INTERNAL.code, INTERNAL.title, hint=INTERNAL.hint)
+    case = refusals("query")["internal"]  # as every door says it
+    return problem(case.status, case.code, case.title, hint=case.hint)
 
 
 def install(app: FastAPI) -> None:

@@ -13,11 +13,10 @@ from catalog.errors import BadInput, BeejanError, Indeterminate, Permanent, Tran
 from catalog.tables import REASONS, TABLES
 from cluster.cli import exit_code
 from cluster.settings import Settings
-from serve_apps.ingest import refusals as ingest
+from serve_apps import problems
 from serve_apps.ingest.openapi import document
 from serve_apps.query import api as query_api
 from serve_apps.query import asked
-from serve_apps.query import refusals as query
 from serve_apps.query.engine.port import Role
 from serve_apps.query.guard import SERVED, guard
 from serve_apps.query.roles import grants
@@ -113,7 +112,7 @@ def askers(queries: Iterable[asked.Query]) -> Iterator[Role]:
 
 def refusals() -> Iterator[Iterable[object]]:
     """How both doors say no, by status; what both say alike, once."""
-    registries = (query.REFUSALS, query.OF_ENGINE, ingest.REFUSALS)
+    registries = map(problems.refusals, ("query", "engine", "ingest"))
     told = {(case.status, case.code): case for each in registries for case in each.values()}
     for (status, code), case in sorted(told.items()):
         yield status, f"`{code}`", case.title, case.hint

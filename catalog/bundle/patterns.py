@@ -19,14 +19,14 @@ from typing import Any, NamedTuple
 
 import hyperscan
 
-from catalog.bundle.spellings import spellings
-
 _GAPS = {" .. ": 15, " … ": 40}
 _GAP = re.compile("({})".format("|".join(map(re.escape, _GAPS))))
 _SENTENCE_END = re.compile(r"[.!?\n]")
 _EXPRESSION = re.compile(r"[][*+]|^\^|\$$")
 _FLAGS = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SOM_LEFTMOST
 _LONGEST_PHRASE = 100
+_MOST = 5_000
+"""Spellings of one phrase: more would be a mistake."""
 _ORDER = operator.itemgetter(2, 0, 1)
 _IN_WORDS = b"@&%'_<>"
 """So that neither the words of a handle nor a placeholder like <PHONE> are words of the text."""
@@ -151,6 +151,37 @@ class Words:
 def folded(words: str) -> bytes:
     """The form in which words are compared."""
     return b" ".join(words.encode().translate(_FOLD).split())
+
+
+def spellings(phrase: str) -> set[str]:
+    """Every way to write a phrase without regular expressions. Raises ValueError for none or too many."""
+    found, rest = _alternatives(phrase.replace("'", "'?"))
+    if rest or not any(found):
+        raise ValueError("a bracket too many, or nothing to find")
+    return {words.strip() for words in found if words.strip()}
+
+
+def _alternatives(rest: str) -> tuple[set[str], str]:
+    """The spellings up to a closing bracket or the end, and what is left from there."""
+    found: set[str] = set()
+    sequence = {""}
+    while rest and rest[0] != ")":
+        if rest[0] == "|":
+            found, sequence, rest = found | sequence, {""}, rest[1:]
+            continue
+        if rest[0] == "(":
+            options, rest = _alternatives(rest[1:])
+            if not rest:
+                raise ValueError("a bracket is not closed")
+        else:
+            options = {rest[0]}
+        rest = rest[1:]
+        if rest.startswith("?"):
+            options, rest = {*options, ""}, rest[1:]
+        sequence = {before + after for before in sequence for after in options}
+        if len(sequence) > _MOST:
+            raise ValueError("too many spellings")
+    return found | sequence, rest
 
 
 def _note(number: int, start: int, end: int, _flags: int, found: Any) -> None:

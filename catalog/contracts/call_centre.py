@@ -88,18 +88,4 @@ CONTRACT = Contract(
         "$.transcript[*].text": "text_invalid",
         "$.timezone": "zone_unknown",
     },
-    example=b"""{
-  "call_id": "cc-ikj-77120934",
-  "started_at": "2025-11-24T10:40:00",
-  "timezone": "Africa/Lagos",
-  "caller": {"msisdn": "2348035550142", "account": "2200417735"},
-  "agent": {"id": "a-311", "team": "retail-2"},
-  "cell_id": "621-30-2107-44521",
-  "region": "Oyo",
-  "notes": "Caller says calls drop after one minute since Friday, only at home in Bodija. Wants a visit.",
-  "transcript": [
-    {"speaker": "agent", "text": "Good morning, how can I help?"},
-    {"speaker": "caller", "text": "Since Friday my calls are dropping inside my house."}
-  ]
-}""",
 )

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.resources import files
 from typing import Any
 
 import msgspec
 
-from catalog.contracts.faults import Lenient
+from catalog.contracts.faults import Lenient, too_deep, unknown
 from catalog.contracts.forms import is_form, to_json
 from catalog.contracts.reading import Identifier, Place, Reading, Violation
 from catalog.contracts.times import Moment, TimeReason
-from catalog.contracts.unknown import too_deep, unknown
-from catalog.ids import Kind
+from catalog.ids import Kind, event_id, minted_id
 
 _UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
 """What decoders raise for bytes that are no payload; UnicodeDecodeError is a ValueError."""
@@ -63,9 +63,14 @@ class Contract:
     id_field: str
     id_kind: Kind
     reasons: dict[str, str]
-    example: bytes
     zone: str = ""
     forms: bool = False
+
+    @cached_property
+    def example(self) -> bytes:
+        """A payload that keeps it, from `examples/`."""
+        file = files(__package__) / "examples" / f"{self.name.replace('/', '-')}.json"
+        return file.read_bytes().strip()
 
     @cached_property
     def _strict(self) -> msgspec.json.Decoder[Payload]:
@@ -85,6 +90,21 @@ class Contract:
         body = self._body(payload, content_type)
         value = "" if body is None or too_deep(body) else self._id(body)
         return (self.id_kind, value) if value else None
+
+    def identity(
+        self, payload: bytes, content_type: str, idempotency_key: str | None, source: str
+    ) -> tuple[str, Kind]:
+        """The event's id and its origin: the provider's id, else the client's key, else the natural key.
+
+        Where there is none of them the id is minted: every delivery is an event of its own.
+        """
+        found = self.identify(payload, content_type)
+        if idempotency_key and (found is None or found[0] != "provider"):
+            found = ("idempotency_key", idempotency_key)
+        if found is None:
+            return minted_id(source), "minted"
+        kind, value = found
+        return event_id(source, kind, value), kind
 
     def _id(self, body: bytes) -> str:
         try:

@@ -80,12 +80,4 @@ CONTRACT = Contract(
         "$.event_time": "event_time_invalid",
         "$.zone": "zone_unknown",
     },
-    example=b"""{
-  "id": "crm-2025-118204",
-  "text": "My data finished in two days and I did not even stream anything. Please check it.",
-  "event_time": "2025-11-24T10:02:11+01:00",
-  "customer": {"msisdn": "0803 555 0142", "account": "2200417735"},
-  "place": {"country": "NG", "region": "Lagos", "city": "Surulere"},
-  "zone": "Africa/Lagos"
-}""",
 )

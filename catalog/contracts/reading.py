@@ -30,7 +30,7 @@ class Reading(NamedTuple):
 
     `event_us` is in microseconds since 1970, UTC; `utc_offset_min` is the offset the time had; `zone` is
     an IANA name, or the offset as "+01:00" where nothing else is known. `extra` are the JSON paths of
-    fields the contract does not know: names only, at most `unknown.LIMIT` of them.
+    fields the contract does not know: names only, at most `faults.LIMIT` of them.
     """
 
     text: str

@@ -64,12 +64,4 @@ CONTRACT = Contract(
         "$.Body": "text_invalid",
         "$.DateSent": "event_time_invalid",
     },
-    example=b"""{
-  "MessageSid": "SM5f0c2d9e7b1a4c3f8e6d0b9a7c5e3f1d",
-  "From": "+2348035550142",
-  "To": "33110",
-  "Body": "Una don chop my 1.5GB again o. I buy am this morning, e don finish. Abeg return am",
-  "DateSent": "2025-11-24T10:20:05",
-  "CellId": "621-30-2107-44521"
-}""",
 )

@@ -75,14 +75,4 @@ CONTRACT = Contract(
         "$.full_text": "text_invalid",
         "$.text": "text_invalid",
     },
-    example=b"""{
-  "created_at": "Mon Nov 24 09:12:40 +0000 2025",
-  "id": 1992877150338011137,
-  "id_str": "1992877150338011137",
-  "full_text": "@beejan_care third day without network around Allen Avenue, how do I work?",
-  "lang": "en",
-  "user": {"id_str": "88120044", "screen_name": "tolu_makes_bread", "location": "Lagos"},
-  "place": {"full_name": "Ikeja, Nigeria", "country_code": "NG"},
-  "in_reply_to_screen_name": "beejan_care"
-}""",
 )

@@ -77,22 +77,4 @@ CONTRACT = Contract(
         "$.complaint.description": "text_invalid",
         "$.complaint": "text_invalid",
     },
-    example=b"""{
-  "submission_id": "wf-20251124-004417",
-  "submitted_at": "2025-11-24T10:31:57+01:00",
-  "form_version": "7",
-  "customer": {
-    "name": "Ngozi Adeyemi",
-    "email": "ngozi.adeyemi@example.com",
-    "phone": "08035550142",
-    "account_number": "2200417735"
-  },
-  "complaint": {
-    "subject": "Charged twice for one bundle",
-    "description": "I bought the weekly plan on Sunday and my balance went down two times. I want one back.",
-    "category": "billing",
-    "region": "Rivers",
-    "city": "Port Harcourt"
-  }
-}""",
 )

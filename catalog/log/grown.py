@@ -18,8 +18,6 @@ from catalog.clock import Clock
 from catalog.errors import NotDurable
 from catalog.log.files import new_name
 from catalog.log.frames import HEADER_BYTES, Codec, Footer, encode_header
-from catalog.log.rolling import Rolling
-from catalog.log.writer import GroupWriter, WriterConfig
 from catalog.objects.port import Objects
 
 HEADS, GROUPS = "heads", "groups"
@@ -117,12 +115,3 @@ def _create(objects: Objects, key: str, content: bytes) -> bool:
 def _lost(segment: str, reason: str) -> NotDurable:
     hint = "send it again: a new segment begins with it"
     return NotDurable("the segment was lost", hint=hint, segment=segment, reason=reason)
-
-
-class ObjectWriter(GroupWriter):
-    """A writer with segments of its own in an object store; its first one begins with its first group."""
-
-    def __init__(self, objects: Objects, clock: Clock, config: WriterConfig) -> None:
-        """Of the config, `min_free_bytes` says nothing about an object store."""
-        sink = Rolling(lambda: GrownSegment(objects, clock), lambda: None, clock, config)
-        super().__init__(sink, config.queue_bytes)

@@ -18,8 +18,7 @@ from catalog.errors import NotDurable
 from catalog.log import files
 from catalog.log.files import LIVE
 from catalog.log.frames import HEADER_BYTES, Codec, Footer, Mark, encode_header
-from catalog.log.rolling import Rolling
-from catalog.log.writer import GroupWriter, WriterConfig
+from catalog.log.writer import WriterConfig
 
 _CLOSED = -1
 _open_segments: weakref.WeakSet[LiveSegment] = weakref.WeakSet()
@@ -117,17 +116,8 @@ class LiveSegment:
         _open_segments.discard(self)
 
 
-class LocalWriter(GroupWriter):
-    """A writer with segments of its own in a local folder; its first segment begins with its first group."""
-
-    def __init__(self, root: Path, clock: Clock, config: WriterConfig) -> None:
-        """Raises UnsafeStore on a network file system."""
-        files.prepare(root)
-        sink = Rolling(lambda: LiveSegment(root, clock), lambda: _require_room(root, config), clock, config)
-        super().__init__(sink, config.queue_bytes)
-
-
-def _require_room(root: Path, config: WriterConfig) -> None:
+def require_room(root: Path, config: WriterConfig) -> None:
+    """Raises NotDurable when the log's disk is almost full."""
     disk = os.statvfs(root)
     free_bytes = disk.f_bavail * disk.f_frsize
     if free_bytes < config.min_free_bytes:

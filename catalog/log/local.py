@@ -14,19 +14,16 @@ from catalog.errors import CorruptFrame, SegmentLocked
 from catalog.log import files, recovery
 from catalog.log.files import LIVE, MARK, SEALED
 from catalog.log.frames import FOOTER_BYTES, HEADER_BYTES, MARK_BYTES, Codec, Mark, decode_mark
-from catalog.log.live import LocalWriter
-from catalog.log.opened import Opened, ReadingLog
-from catalog.log.port import Bad, Segment
-from catalog.log.reader import SegmentReader
-from catalog.log.writer import WriterConfig
-
-__all__ = ["LocalLog", "LocalWriter", "WriterConfig"]
+from catalog.log.live import LiveSegment, require_room
+from catalog.log.port import Bad, Log, Segment
+from catalog.log.reader import Opened, SegmentReader
+from catalog.log.writer import Rolling, Writer, WriterConfig
 
 _MARK_READS = 5
 
 
-class LocalLog(ReadingLog):
-    """A `port.Log` over local files. Nothing here takes a lock, but for `recover` and `sweep`."""
+class LocalLog(Log):
+    """A log over local files. Nothing here takes a lock, but for `recover` and `sweep`."""
 
     def __init__(self, root: Path, clock: Clock) -> None:
         """Creates the folder where it is missing. Raises UnsafeStore on a network file system."""
@@ -34,9 +31,11 @@ class LocalLog(ReadingLog):
         self._root = root
         self._clock = clock
 
-    def writer(self, config: WriterConfig) -> LocalWriter:
-        """A new writer into this log."""
-        return LocalWriter(self._root, self._clock, config)
+    def writer(self, config: WriterConfig) -> Writer:
+        """As the port says."""
+        root, clock = self._root, self._clock
+        sink = Rolling(lambda: LiveSegment(root, clock), lambda: require_room(root, config), clock, config)
+        return Writer(sink, config.queue_bytes)
 
     def segments(self) -> list[Segment]:
         """All segments, ordered by name.

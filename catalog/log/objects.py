@@ -16,17 +16,17 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 from catalog.clock import Clock
 from catalog.errors import SegmentLocked, Unavailable
 from catalog.failpoints import hit
 from catalog.log.frames import HEADER_BYTES, Footer
-from catalog.log.grown import GROUPS, HEADS, SEGMENT, TRUSTED_S, ObjectWriter, group_key, head_key
-from catalog.log.opened import Opened, ReadingLog
+from catalog.log.grown import GROUPS, HEADS, SEGMENT, TRUSTED_S, GrownSegment, group_key, head_key
 from catalog.log.parts import Cache, Parts
-from catalog.log.port import Segment
-from catalog.log.reader import corrupt
-from catalog.log.writer import WriterConfig
+from catalog.log.port import Log, Segment
+from catalog.log.reader import Opened, corrupt
+from catalog.log.writer import Rolling, Writer, WriterConfig
 from catalog.objects.port import Objects
 
 TAKEOVER_S = 900.0
@@ -38,8 +38,8 @@ SEEN = 4096
 _NOW = "clock/now"
 
 
-class ObjectLog(ReadingLog):
-    """A `port.Log` over objects. What is sealed is listed once and remembered."""
+class ObjectLog(Log):
+    """A log over objects. What is sealed is listed once and remembered."""
 
     def __init__(self, objects: Objects, clock: Clock, takeover_s: float = TAKEOVER_S) -> None:
         self._objects = objects
@@ -53,9 +53,10 @@ class ObjectLog(ReadingLog):
         self._tombstones: deque[tuple[float, str]] = deque()
         self._turn = threading.RLock()
 
-    def writer(self, config: WriterConfig) -> ObjectWriter:
-        """As the port says."""
-        return ObjectWriter(self._objects, self._clock, config)
+    def writer(self, config: WriterConfig) -> Writer:
+        """As the port says; of the config, `min_free_bytes` says nothing about an object store."""
+        begin = partial(GrownSegment, self._objects, self._clock)
+        return Writer(Rolling(begin, lambda: None, self._clock, config), config.queue_bytes)
 
     def segments(self) -> list[Segment]:
         """As the port says; every group that exists is durable.

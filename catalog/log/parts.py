@@ -9,8 +9,7 @@ from concurrent.futures import Executor
 
 from catalog.log.frames import FOOTER_BYTES, HEADER_BYTES, Codec, Footer
 from catalog.log.grown import group_key, head_key, offset_of
-from catalog.log.opened import Opened
-from catalog.log.reader import SegmentReader
+from catalog.log.reader import Opened, SegmentReader
 from catalog.objects.port import Listed, Objects
 
 

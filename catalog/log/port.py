@@ -6,12 +6,17 @@ truth of which segments exist. Offsets are bytes and always name the *next* fram
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple, Protocol
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, NamedTuple
 
-from catalog.envelope import Envelope, Located
-from catalog.log.writer import WriterConfig
+from catalog.envelope import Located
+from catalog.log.frames import HEADER_BYTES, Footer
+from catalog.log.writer import Writer, WriterConfig
+
+if TYPE_CHECKING:
+    from catalog.log.reader import Opened
 
 NO_LIMIT = 1 << 62
 
@@ -47,16 +52,16 @@ class Bad(NamedTuple):
     what: str
 
 
-class Log(Protocol):
+class Log(ABC):
     """Reading, taking over and removing segments. None of it needs a living writer."""
 
+    @abstractmethod
     def writer(self, config: WriterConfig) -> Writer:
-        """A new writer into this log, with segments of its own; the first begins with its first group."""
-        ...
+        """A new writer into this log."""
 
+    @abstractmethod
     def segments(self) -> list[Segment]:
         """All segments, ordered by name; live ones up to their published durable offset."""
-        ...
 
     def scan(
         self,
@@ -69,21 +74,26 @@ class Log(Protocol):
         """Count up to `max_frames` durable frames from `start`, none that begins `max_bytes` behind it.
 
         A bad frame at an offset in `given_up` counts as one frame of channel `unknown` and ends where the
-        next readable frame begins.
+        next readable frame begins; it stays given up, also when its frame can be read after all.
         """
-        ...
+        with self._open(segment) as opened:
+            return opened.reader.scan(start, opened.end, max_frames, given_up, max_bytes)
 
     def read(
         self, segment: str, start: int, stop: int, given_up: AbstractSet[int] = frozenset()
     ) -> list[Located]:
         """The frames in [start, stop). Raises CorruptFrame for a bad one that is not given up, LookupError
-        when the segment is not (or no longer) here."""
-        ...
+        when the segment is not (or no longer) here. `stop` is trusted: a scan saw it durable."""
+        with self._open(segment) as opened:
+            return opened.reader.read(start, stop, given_up)
 
     def raw_bytes(self, segment: str, offset: int) -> bytes:
         """The bytes from `offset` to the next readable frame: what is left of a frame given up."""
-        ...
+        with self._open(segment) as opened:
+            end = opened.end if offset < opened.end else opened.size_bytes
+            return opened.reader.bytes_at(offset, opened.reader.next_readable(offset + 1, end) - offset)
 
+    @abstractmethod
     def recover(self, segment: str, given_up: AbstractSet[int] = frozenset()) -> Segment:
         """Seal a segment whose writer is gone, so that nobody can acknowledge into it any more.
 
@@ -92,40 +102,36 @@ class Log(Protocol):
         LookupError when it is not here. Safe to repeat; a sealed segment is returned as it is, one without
         frames is removed and returned with `end` equal to `start`.
         """
-        ...
 
+    @abstractmethod
     def delete(self, segment: str) -> None:
         """Remove a sealed segment durably; nothing happens when it is gone already. Raises SegmentLocked for
         one that is not sealed."""
-        ...
 
     def salvage(self, segment: str) -> tuple[list[Located], list[Bad]]:
         """What can be read in the durable part of a segment, and everything that is not as it was written; a
         flipped bit is always found."""
-        ...
+        with self._open(segment) as opened:
+            located, bad = opened.reader.salvage(HEADER_BYTES, opened.end)
+            frames = len(located) + len(bad)
+            if opened.footer is not None and not bad:
+                footer = Footer(frames, opened.reader.digest(opened.end))
+                if footer != opened.footer:
+                    bad.append(Bad(segment, 0, "footer"))
+            if not opened.codec.is_header_whole:
+                bad.insert(0, Bad(segment, 0, "header"))
+            if not opened.sealed:
+                bad += self._beside(segment, opened, frames)
+        return located, bad
 
+    @abstractmethod
     def sweep(self) -> list[str]:
         """Remove left-overs of writers and deletions that nobody needs; their names."""
-        ...
 
+    @abstractmethod
+    def _open(self, segment: str) -> AbstractContextManager[Opened]:
+        """Raises LookupError when the segment is not here."""
 
-class Writer(Protocol):
-    """The appending end. A group is what arrived while the flush before it was under way."""
-
-    async def append(self, envelopes: Sequence[Envelope]) -> None:
-        """Return once every envelope is durable, in order. Raises NotDurable: none of them may be
-        acknowledged (they may still turn up in the log)."""
-        ...
-
-    @property
-    def is_healthy(self) -> bool:
-        """False after a failure, until a new segment has taken a group."""
-        ...
-
-    async def roll_if_old(self) -> None:
-        """Seal the segment when its age is over the limit. Raises NotDurable as `close` does."""
-        ...
-
-    async def close(self) -> None:
-        """Flush what waits, seal the segment and release it."""
-        ...
+    def _beside(self, segment: str, opened: Opened, frames: int) -> list[Bad]:
+        """What is wrong with whatever a backend keeps beside a live segment of so many frames."""
+        return []

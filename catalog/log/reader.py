@@ -9,10 +9,11 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
+from typing import NamedTuple
 
 from catalog.envelope import NO_CHANNEL, Located
 from catalog.errors import CorruptFrame
-from catalog.log.frames import FRAME_BYTES, Codec, channel_of, decode_body
+from catalog.log.frames import FRAME_BYTES, Codec, Footer, channel_of, decode_body
 from catalog.log.port import NO_LIMIT, Bad, Scan
 
 _WINDOW_BYTES = 1024 * 1024
@@ -26,22 +27,18 @@ def corrupt(segment: str, offset: int) -> CorruptFrame:
 
 
 class SegmentReader:
-    """The frames of one segment; `read(offset, size)` gives its bytes, fewer at its end."""
+    """The frames of one segment; `bytes_at(offset, size)` gives its bytes, fewer at its end."""
 
-    def __init__(self, segment: str, codec: Codec, read: Callable[[int, int], bytes]) -> None:
+    def __init__(self, segment: str, codec: Codec, bytes_at: Callable[[int, int], bytes]) -> None:
         self.segment = segment
         self._codec = codec
-        self._read = read
-
-    def bytes_at(self, offset: int, size: int) -> bytes:
-        """Bytes as they stand there, fewer at the end."""
-        return self._read(offset, size)
+        self.bytes_at = bytes_at
 
     def digest(self, end: int) -> bytes:
         """SHA-256 over everything before `end`, as a footer there says it."""
         sha = hashlib.sha256()
         offset = 0
-        while part := self._read(offset, min(_WINDOW_BYTES, end - offset)):
+        while part := self.bytes_at(offset, min(_WINDOW_BYTES, end - offset)):
             sha.update(part)
             offset += len(part)
         return sha.digest()
@@ -51,7 +48,7 @@ class SegmentReader:
         readable frame begins."""
         offset = start
         while offset < end:
-            found, used = self._codec.split(self._read(offset, min(_WINDOW_BYTES, end - offset)))
+            found, used = self._codec.split(self.bytes_at(offset, min(_WINDOW_BYTES, end - offset)))
             for position, body in found:
                 yield offset + position, body
             offset += used
@@ -65,21 +62,21 @@ class SegmentReader:
                 offset += FRAME_BYTES + len(alone)
 
     def _frame(self, offset: int, end: int) -> bytes | None:
-        size = self._codec.frame_size(self._read(offset, min(FRAME_BYTES, end - offset)))
+        size = self._codec.frame_size(self.bytes_at(offset, min(FRAME_BYTES, end - offset)))
         if size is None or offset + size > end:
             return None
-        found, _ = self._codec.split(self._read(offset, size))
+        found, _ = self._codec.split(self.bytes_at(offset, size))
         return found[0][1] if found else None
 
     def group_start(self, offset: int) -> int:
         """Where the group began that the good frame at `offset` was written with."""
-        return self._codec.group_start(offset, self._read(offset, FRAME_BYTES))
+        return self._codec.group_start(offset, self.bytes_at(offset, FRAME_BYTES))
 
     def next_readable(self, offset: int, end: int) -> int:
         """Where the first readable frame at or after `offset` begins; `end` when there is none before it."""
         mark = self._codec.frame_mark
         while offset < end:
-            window = self._read(offset, min(_WINDOW_BYTES, end - offset))
+            window = self.bytes_at(offset, min(_WINDOW_BYTES, end - offset))
             position = window.find(mark)
             while position >= 0:
                 if self._frame(offset + position, end) is not None:
@@ -139,3 +136,14 @@ class SegmentReader:
             except ValueError:
                 bad.append(Bad(self.segment, offset, "frame"))
         return located, bad
+
+
+class Opened(NamedTuple):
+    """A segment as it was found: its frames end at `end`, and `footer` stands there if it is good."""
+
+    size_bytes: int
+    end: int
+    sealed: bool
+    codec: Codec
+    footer: Footer | None
+    reader: SegmentReader

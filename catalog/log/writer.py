@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, Protocol
 
+from catalog.clock import Clock
 from catalog.envelope import Envelope
 from catalog.errors import NotDurable
-from catalog.log.frames import encode_body
+from catalog.log.frames import FRAME_BYTES, encode_body
 
 
 @dataclass(frozen=True)
@@ -33,20 +34,89 @@ class WriterConfig:
     """How much may wait to become durable before `append` waits to be let in."""
 
 
-class Sink(Protocol):
-    """Where groups go. Called from one thread; after an error it starts afresh with the next group."""
+class Live(Protocol):
+    """The writer's end of one segment. After any error it must be abandoned."""
+
+    opened_s: float
+    size_bytes: int
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes no further group."""
+        ...
+
+    def append(self, bodies: list[bytes]) -> None:
+        """Return once a group is durable."""
+        ...
+
+    def seal(self) -> None:
+        """Close it for ever."""
+        ...
+
+    def abandon(self) -> None:
+        """Let go of it as it is."""
+        ...
+
+
+class Rolling:
+    """Groups go to the current live segment; a new one begins by size, by age, when full, and after an error.
+
+    Called from one thread.
+    """
+
+    def __init__(
+        self, begin: Callable[[], Live], require_room: Callable[[], None], clock: Clock, config: WriterConfig
+    ) -> None:
+        """`require_room` raises where there is no room for another group."""
+        self._begin = begin
+        self._require_room = require_room
+        self._clock = clock
+        self._config = config
+        self._segment: Live | None = None
 
     def flush(self, bodies: list[bytes]) -> None:
         """Return once the bodies are durable, in order; any error means none may be acknowledged."""
-        ...
+        self._require_room()
+        group_bytes = sum(map(len, bodies)) + FRAME_BYTES * len(bodies)
+        self._or_abandon(lambda: self._append(bodies, group_bytes))
+
+    def _append(self, bodies: list[bytes], group_bytes: int) -> None:
+        segment = self._segment
+        if segment is not None and (
+            self._is_old(segment)
+            or segment.is_full
+            or segment.size_bytes + group_bytes > self._config.segment_bytes
+        ):
+            self._seal()
+        if self._segment is None:
+            self._segment = self._begin()
+        self._segment.append(bodies)
 
     def roll_if_old(self) -> None:
         """Seal the segment when its age is over the limit."""
-        ...
+        if self._segment is not None and self._is_old(self._segment):
+            self.close()
 
     def close(self) -> None:
         """Seal the segment."""
-        ...
+        self._or_abandon(self._seal)
+
+    def _seal(self) -> None:
+        if self._segment is not None:
+            self._segment.seal()
+            self._segment = None
+
+    def _or_abandon(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except BaseException:  # whatever it was, the segment may end anywhere: it is never written again
+            if self._segment is not None:
+                self._segment.abandon()
+                self._segment = None
+            raise
+
+    def _is_old(self, segment: Live) -> bool:
+        return self._clock.elapsed_s() - segment.opened_s >= self._config.segment_age_s
 
 
 class _Waiting(NamedTuple):
@@ -55,10 +125,13 @@ class _Waiting(NamedTuple):
     durable: asyncio.Future[None]
 
 
-class GroupWriter:
-    """A `port.Writer` over a sink; belongs to one event loop and one process."""
+class Writer:
+    """The appending end of a log, with segments of its own; belongs to one event loop and one process.
 
-    def __init__(self, sink: Sink, queue_bytes: int) -> None:
+    The first segment begins with the first group.
+    """
+
+    def __init__(self, sink: Rolling, queue_bytes: int) -> None:
         self._sink = sink
         self._queue_bytes = queue_bytes
         self._queue: list[_Waiting] = []

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from catalog.durable import make_folders, sync_folder
@@ -31,15 +32,12 @@ class Folder:
     def create(self, key: str, content: bytes) -> bool:
         """As the port says. A crash leaves a hidden file, maybe beside the whole object."""
         path = self._path(key)
-        hidden = None if path.exists() else self._hidden(path, content)
-        try:
-            if hidden is not None:
+        is_ours = False
+        if not path.exists():
+            hidden = self._hidden(path, content)
+            with suppress(FileExistsError):
                 path.hardlink_to(hidden)  # a link does not replace
-        except FileExistsError:
-            is_ours = False
-        else:
-            is_ours = hidden is not None
-        if hidden is not None:
+                is_ours = True
             hidden.unlink(missing_ok=True)
         # Also of one that was there: whoever named it may have died before this.
         make_folders(path.parent, self.root.parent)

@@ -9,7 +9,7 @@ from datetime import date, datetime, time
 from itertools import accumulate
 from pathlib import Path
 from random import Random
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -19,7 +19,6 @@ from pipelines.simulator import payloads
 from pipelines.simulator.grammar import Grammar
 from pipelines.simulator.payloads import FORM, FORM_SOURCE, JSON, LAGOS, SHAPES, Told
 from pipelines.simulator.people import Person, Place, person, places
-from pipelines.simulator.rhythm import Slot, slots
 from pipelines.simulator.sent import Sent, Truth
 from pipelines.simulator.texts import FRIENDLY, Text, Writer, garbled
 
@@ -34,6 +33,14 @@ _REMEMBERED = 3_000
 _WORTH_COPYING = 70
 """Characters: of shorter texts a small edit is most of the text."""
 _HOUR_US = 3_600_000_000
+
+
+class Slot(NamedTuple):
+    """One moment at which something is sent."""
+
+    sent_us: int
+    channel: str
+    in_burst: bool
 
 
 class Past(NamedTuple):
@@ -74,7 +81,7 @@ class Day:
         self._number = int(rng.random() * 1e8)
         self._burst_place = self._place()
         midnight_us = int(datetime.combine(date, time(), LAGOS).timestamp()) * 1_000_000
-        self._slots = slots(rng, self._rates, events, midnight_us)
+        self._slots = _slots(rng, self._rates, events, midnight_us)
 
     def sent(self) -> Iterator[Sent]:
         """All events of the day, in order."""
@@ -194,6 +201,26 @@ class Day:
 
     def _somebody(self, home: Place, register: str) -> Person:
         return person(self._rng, self._names, home, register)
+
+
+def _slots(rng: Random, rates: dict[str, Any], events: int, midnight_us: int) -> list[Slot]:
+    """All moments of a day that begins at `midnight_us`, in order; one burst is within its minutes."""
+    burst, cells, weights = rates["burst"], list[tuple[int, str]](), list[float]()
+    for name, channel in rates["channels"].items():
+        cells += [(midnight_us + hour * _HOUR_US, name) for hour in range(24)]
+        weights += [channel["share"] * hour / sum(channel["hours"]) for hour in channel["hours"]]
+    bursting = round(events * burst["share"])
+    start_us = midnight_us + int((9 + rng.random() * 10) * _HOUR_US)
+    found = [
+        Slot(hour_us + int(rng.random() * _HOUR_US), name, False)
+        for hour_us, name in rng.choices(cells, weights, k=events - bursting)
+    ]
+    found += [
+        # Most of them in its first minutes.
+        Slot(start_us + int(rng.random() ** 1.5 * burst["minutes"] * 60_000_000), name, True)
+        for name in rng.choices(list(burst["channels"]), list(burst["channels"].values()), k=bursting)
+    ]
+    return sorted(found)
 
 
 def _truth(slot: Slot, told: Told, is_garbled: bool, payload: bytes, **known: str | None) -> Truth:

@@ -12,24 +12,12 @@ from catalog.bundle.bundle import UNCLASSIFIED, Bundle, Rule
 from catalog.bundle.patterns import Phrases
 
 
-class Classes(NamedTuple):
-    """One entry per text, in order; a null text is no complaint and unclassified.
+class Class(NamedTuple):
+    """What is decided of one text; a null text is no complaint and unclassified.
 
     `confidence` is 0 to 1, and 0 where unclassified. `evidence` is JSON: for every rule that spoke its
     name, its `l2` (null for a rule about complaining itself) and `start` and `end` in characters.
     """
-
-    is_complaint: list[bool]
-    l1: list[str]
-    l2: list[str]
-    secondary_l2: list[list[str]]
-    confidence: list[float]
-    needs_review: list[bool]
-    evidence: list[str]
-
-
-class _Class(NamedTuple):
-    """The same for one text."""
 
     is_complaint: bool
     l1: str
@@ -40,7 +28,7 @@ class _Class(NamedTuple):
     evidence: str
 
 
-_NONE = _Class(False, UNCLASSIFIED, UNCLASSIFIED, [], 0.0, False, "[]")
+_NONE = Class(False, UNCLASSIFIED, UNCLASSIFIED, [], 0.0, False, "[]")
 
 
 class Classifier:
@@ -53,13 +41,11 @@ class Classifier:
         self._l1 = {category.code: category.l1 for category in bundle.taxonomy}
         self._rank = {category.code: rank for rank, category in enumerate(bundle.taxonomy)}
 
-    def classify(self, texts: Sequence[str | None]) -> Classes:
-        """Decide each text by itself."""
-        decided = [self._decide(text) if text else _NONE for text in texts]
-        columns = zip(*decided, strict=True) if decided else ((),) * len(_Class._fields)
-        return Classes(*map(list, columns))
+    def classify(self, texts: Sequence[str | None]) -> list[Class]:
+        """Decide each text by itself, in order."""
+        return [self._decide(text) if text else _NONE for text in texts]
 
-    def _decide(self, text: str) -> _Class:
+    def _decide(self, text: str) -> Class:
         spoken: dict[str, tuple[Rule, int, int]] = {}
         for pattern, start, end in self._phrases.find(text):
             rule = self._rules[pattern]
@@ -73,7 +59,7 @@ class Classifier:
             {"rule": rule.name, "l2": rule.l2, "start": start, "end": end}
             for rule, start, end in spoken.values()
         ]
-        return _Class(
+        return Class(
             is_complaint=is_complaint,
             l1=self._l1.get(l2, UNCLASSIFIED),
             l2=l2,

@@ -21,29 +21,22 @@ _BEFORE = 16
 """Characters looked at before a name."""
 
 
-class Places(NamedTuple):
-    """One entry per text, in order: ISO code, names as in the bundle, and where the region is known from.
+class Found(NamedTuple):
+    """Where one complaint belongs: ISO code, names as in the bundle, and where the region is known from.
 
     A name the bundle does not know is kept as it was sent. All is null where nothing is known.
     """
 
-    country: list[str | None]
-    region: list[str | None]
-    city: list[str | None]
-    place_basis: list[Basis | None]
+    country: str | None = None
+    region: str | None = None
+    city: str | None = None
+    place_basis: Basis | None = None
 
 
 class _Named(NamedTuple):
     start: int
     end: int
     place: PlaceName
-
-
-class _Found(NamedTuple):
-    country: str | None = None
-    region: str | None = None
-    city: str | None = None
-    basis: Basis | None = None
 
 
 class Gazetteer:
@@ -60,42 +53,39 @@ class Gazetteer:
         self._by_name = {folded(spelling.text): place for place, spelling in self._spellings}
         self._by_name |= {folded(place.country): place for place in bundle.places if place.region is None}
 
-    def enrich(self, texts: Sequence[str | None], hints: Sequence[Place]) -> Places:
-        """Place each text by itself; `hints` are the fields sent with each text (a cell is not looked up)."""
-        found = [self._one(text, hint) for text, hint in zip(texts, hints, strict=True)]
-        columns = zip(*found, strict=True) if found else ((),) * 4
-        country, region, city, basis = map(list, columns)
-        return Places(country, region, city, basis)
+    def enrich(self, texts: Sequence[str | None], hints: Sequence[Place]) -> list[Found]:
+        """Place each text by itself, in order; `hints` are the fields sent with it (a cell is no place)."""
+        return [self._one(text, hint) for text, hint in zip(texts, hints, strict=True)]
 
-    def _one(self, text: str | None, hint: Place) -> _Found:
+    def _one(self, text: str | None, hint: Place) -> Found:
         """The field decides country and region; the text adds what the field leaves open and fits it."""
         sent = self._from_field(hint)
         if not text or sent.city:
             return sent
         named = self._from_text(text)
-        if sent.basis is None:
+        if sent.place_basis is None:
             return named
         if named.country != sent.country or (sent.region and named.region != sent.region):
             return sent
         return named if sent.region is None and named.region else sent._replace(city=named.city)
 
-    def _from_field(self, hint: Place) -> _Found:
+    def _from_field(self, hint: Place) -> Found:
         country, region, city = (self._known(part) for part in (hint.country, hint.region, hint.city))
         inner = next((place for place in (city, region, country) if place), None)
         if region and inner and inner.region != region.region:
             # The two fields contradict each other: the wider one is more often chosen from a list.
             inner = region
-        found = _Found(
+        found = Found(
             country=inner.country if inner else _tidy(hint.country),
             region=inner.region if inner and inner.region else _tidy(hint.region),
             city=inner.city if inner and inner is city else _tidy(hint.city),
         )
-        return found._replace(basis="field") if any(found) else found
+        return found._replace(place_basis="field") if any(found) else found
 
     def _known(self, name: str | None) -> PlaceName | None:
         return self._by_name.get(folded(name)) if name else None
 
-    def _from_text(self, text: str) -> _Found:
+    def _from_text(self, text: str) -> Found:
         """The one region that is named, and the first city in it.
 
         Two different regions (a journey, a comparison) prove nothing: then only their country stays, and
@@ -105,10 +95,10 @@ class Gazetteer:
         countries = _distinct(place.country for place in places)
         regions = _distinct(place.region for place in places if place.region)
         if len(countries) != 1:
-            return _Found()
+            return Found()
         if len(regions) != 1:
-            return _Found(countries[0], basis="text")
-        return _Found(countries[0], regions[0], _city(places), "text")
+            return Found(countries[0], place_basis="text")
+        return Found(countries[0], regions[0], _city(places), "text")
 
     def _named(self, text: str) -> list[_Named]:
         """The names that count, in order: of two that overlap the longer one."""

@@ -36,8 +36,8 @@ _OWN = {"handle": HANDLE, "account": ACCOUNT, "customer_id": CUSTOMER}
 _SHORTEST_OWN = 4
 
 
-class Redactions(NamedTuple):
-    """One entry per text, in order.
+class Redacted(NamedTuple):
+    """What is left of one text, and whose it is.
 
     `text` has `<PHONE>`, `<EMAIL>`, `<CARD>`, `<ACCOUNT>`, `<IMEI>`, `<NUMBER>` (long, of unknown kind),
     `<HANDLE>` and `<CUSTOMER>` (the customer's own) where identifiers stood. `customer_key` and
@@ -45,11 +45,11 @@ class Redactions(NamedTuple):
     `operator` is whose range the customer's number is in, else the first number in the text.
     """
 
-    text: list[str | None]
-    customer_key: list[str | None]
-    account_key: list[str | None]
-    pii: list[str | None]
-    operator: list[str | None]
+    text: str | None
+    customer_key: str | None
+    account_key: str | None
+    pii: str | None
+    operator: str | None
 
 
 class Redactor:
@@ -62,22 +62,19 @@ class Redactor:
         patterns = "|".join(f"(?:{pattern})" for pattern in bundle.settings.account_patterns)
         self._accounts = re.compile(patterns or r"(?!)", re.IGNORECASE)
 
-    def redact(self, texts: Sequence[str | None], customers: Sequence[tuple[Identifier, ...]]) -> Redactions:
-        """Redact each text by itself; `customers` are the identifiers sent with each text."""
-        done = [self._one(text, customer) for text, customer in zip(texts, customers, strict=True)]
-        columns = zip(*done, strict=True) if done else ((),) * 5
-        text, customer_key, account_key, pii, operator = map(list, columns)
-        return Redactions(text, customer_key, account_key, pii, operator)
+    def redact(
+        self, texts: Sequence[str | None], customers: Sequence[tuple[Identifier, ...]]
+    ) -> list[Redacted]:
+        """Redact each text by itself, in order; `customers` are the identifiers sent with each text."""
+        return [self._one(text, customer) for text, customer in zip(texts, customers, strict=True)]
 
-    def _one(
-        self, text: str | None, customer: tuple[Identifier, ...]
-    ) -> tuple[str | None, str | None, str | None, str | None, str | None]:
+    def _one(self, text: str | None, customer: tuple[Identifier, ...]) -> Redacted:
         known: dict[str, str] = {identifier.kind: identifier.value for identifier in reversed(customer)}
         number = e164(known["msisdn"], self._regions) if "msisdn" in known else None
         found = self._found(text, customer) if text else []
         in_text = next((each.e164 for each in found if each.e164), None)
         operator = self._ranges.operator(number or in_text or "")
-        return (
+        return Redacted(
             _replaced(text, found) if text else text,
             self._customer_key(known, number),
             self._pseudonym("account", known["account"]) if "account" in known else None,

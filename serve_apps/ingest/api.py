@@ -17,9 +17,9 @@ from serve_apps.ingest.asking import Asking
 from serve_apps.ingest.deps import Deps
 from serve_apps.ingest.door import Door
 from serve_apps.ingest.openapi import document
-from serve_apps.ingest.refusals import REFUSALS, refused
+from serve_apps.ingest.refusals import refused
 from serve_apps.ingest.upkeep import tended
-from serve_apps.problems import Refused, broken, problem, tell
+from serve_apps.problems import Refused, broken, problem, refusals, tell
 
 PASSED_ON = (
     ("/v1/complaints", "GET"),
@@ -88,5 +88,5 @@ def _state(state: str) -> Response:
 
 async def _refused_by_the_framework(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    case = REFUSALS["method_not_allowed" if error.status_code == 405 else "not_found"]
+    case = refusals("ingest")["method_not_allowed" if error.status_code == 405 else "not_found"]
     return problem(case.status, case.code, case.title, hint=case.hint, headers=error.headers)

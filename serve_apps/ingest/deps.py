@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from catalog.clock import Clock
 from catalog.control.keys import KeyCache
-from catalog.envelope import Envelope
+from catalog.log.writer import Writer
 from serve_apps.passing import Answered, Asked, Committed
 
 _KIB, _MIB = 1024, 1024 * 1024
@@ -46,23 +46,10 @@ class Limits:
     """Seconds between two looks at the age of segment and keys."""
 
 
-class SegmentWriter(Protocol):
-    """The log's writer as the door uses it; see `catalog.log.port.Writer`."""
-
-    async def append(self, envelopes: Sequence[Envelope]) -> None: ...
-
-    async def roll_if_old(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-    @property
-    def is_healthy(self) -> bool: ...
-
-
 class Deps(NamedTuple):
     """Everything the door works with."""
 
-    writer: SegmentWriter
+    writer: Writer
     keys: KeyCache
     clock: Clock
     bundle: Callable[[], str]

@@ -17,10 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from catalog.contracts.contract import Contract
+from catalog.contracts.faults import too_deep
 from catalog.contracts.forms import is_form
-from catalog.contracts.identity import identity
 from catalog.contracts.registry import CHANNELS, CONTRACTS, at_door
-from catalog.contracts.unknown import too_deep
 from catalog.control.keys import Key
 from catalog.envelope import Envelope
 from catalog.errors import BadInput, NotDurable
@@ -154,7 +153,7 @@ class Door:
         return event
 
     def _envelope(self, sender: Sender, payload: bytes, own: str | None) -> Envelope:
-        event_id, origin = identity(sender.contract, payload, sender.content_type, own, sender.key.source)
+        event_id, origin = sender.contract.identity(payload, sender.content_type, own, sender.key.source)
         return Envelope(
             event_id=event_id,
             id_origin=origin,

@@ -15,8 +15,8 @@ from serve_apps.ingest import examples
 from serve_apps.ingest.asking import State
 from serve_apps.ingest.framing import JSON, NDJSON
 from serve_apps.ingest.receipts import NotStored, Receipt, Stored
-from serve_apps.ingest.refusals import REFUSALS, STATUSES
-from serve_apps.problems import MEDIA_TYPE
+from serve_apps.ingest.refusals import STATUSES
+from serve_apps.problems import MEDIA_TYPE, refusals
 
 _SENDING = (400, 401, 403, 404, 413, 415, 429, 503)
 _ABOUT = (
@@ -149,7 +149,7 @@ def _schemas() -> Json:
         "required": ["type", "title", "status", "code"],
         "properties": {
             "status": {"type": "integer"},
-            "code": {"type": "string", "enum": list(REFUSALS)},
+            "code": {"type": "string", "enum": list(refusals("ingest"))},
             **{name: {"type": "string"} for name in ("type", "title", "detail", "hint")},
         },
     }
@@ -164,7 +164,7 @@ def _problem(status: int) -> Json:
     shown = {
         case.code: {"value": {"type": f"/problems/{case.code}", "title": case.title, "status": status,
                               "code": case.code, "hint": case.hint}}
-        for case in REFUSALS.values()
+        for case in refusals("ingest").values()
         if case.status == status
     }  # fmt: skip
     found: Json = {

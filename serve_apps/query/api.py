@@ -6,17 +6,18 @@ import base64
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from anyio import to_thread
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from catalog.control.keys import KeyCache
 from catalog.errors import BeejanError, Permanent, Transient
 from serve_apps.passing import unless_gone
 from serve_apps.problems import MEDIA_TYPE, install, problem
-from serve_apps.query import asked, cursor
+from serve_apps.query import asked
 from serve_apps.query.answers import AS_OF, respond, rows
 from serve_apps.query.engine.port import Answer, Limits, QueryEngine, Role, Value
 from serve_apps.query.explain import explain
@@ -31,22 +32,11 @@ REFUSAL: dict[str, Any] = {
 }
 
 
-class Keys(Protocol):
-    """Who holds which key."""
-
-    def role_of(self, token: str) -> Role | None:
-        """The role of a key; None for one that is unknown, revoked, or not for asking.
-
-        Raises BeejanError where the keys cannot be read and it is not among those that were.
-        """
-        ...
-
-
 class Deps(NamedTuple):
     """What the door is built from; `original` gives the payload stored at (segment, offset)."""
 
     engine: QueryEngine
-    keys: Keys
+    keys: KeyCache
     original: Callable[[str, int], bytes]
 
 
@@ -123,15 +113,14 @@ async def complaints(
     who: Who, given: Annotated[asked.Complaints, Query()], accept: Accept = "*/*"
 ) -> Response:
     """Complaints, newest first, page by page: `next` goes into `cursor`."""
-    filters = cursor.digest(given.filters())
-    after = None if given.cursor is None else cursor.decode(given.cursor, filters)
+    after = None if given.cursor is None else asked.Cursor.decode(given.cursor, given.digest())
     answer = await who.ask(given.query() if after is None else given.page(after), given.limit)
     if after is not None:
         answer = answer._replace(as_of_seq=min(answer.as_of_seq, after.as_of_seq))
     if not answer.truncated:
         return await _written(answer, accept)
     last = answer.table.slice(answer.table.num_rows - 1).to_pylist()[0]
-    return await _written(answer, accept, cursor.encode(given.cursor_after(last, answer.as_of_seq, filters)))
+    return await _written(answer, accept, given.cursor_after(last, answer.as_of_seq).encode())
 
 
 async def complaint(who: Who, event_id: str, original: bool = False) -> Response:

@@ -1,15 +1,22 @@
-"""What can be asked without writing SQL: parameters of a URL, and the query each set of them becomes."""
+"""What can be asked without writing SQL: parameters of a URL, and the query each set of them becomes.
+
+Where the next page of complaints begins stays right while new ones are committed.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from catalog.clock import EPOCH, to_datetime
-from serve_apps.query.cursor import Cursor
+from catalog.errors import BadInput
 from serve_apps.query.engine.port import Value
 
 MOST_ROWS = 10_000
@@ -21,6 +28,32 @@ class Query(NamedTuple):
 
     sql: str
     params: list[Value]
+
+
+class Cursor(NamedTuple):
+    """The last row shown; rows of plans after `as_of_seq` are on no page."""
+
+    time_us: int
+    event_id: str
+    as_of_seq: int
+    filters: str
+    """Digest of the filters: with others, a page would be a page of nothing in particular."""
+
+    def encode(self) -> str:
+        """As text that fits a URL."""
+        return base64.urlsafe_b64encode(msgspec.msgpack.encode(self)).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str, filters: str) -> Cursor:
+        """Raises BadInput for a text that `encode` did not make, or made for other filters."""
+        try:
+            found = msgspec.msgpack.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=cls)
+            to_datetime(found.time_us)
+        except (binascii.Error, msgspec.MsgspecError, ValueError, OverflowError):
+            raise BadInput("the cursor cannot be read", hint="begin without one") from None
+        if found.filters != filters:
+            raise BadInput("the cursor belongs to other filters", hint="begin without one")
+        return found
 
 
 class _Asked(BaseModel):
@@ -37,6 +70,10 @@ class _Asked(BaseModel):
         """Those given, by name."""
         given = self.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
         return {name: each.isoformat() if isinstance(each, date) else each for name, each in given.items()}
+
+    def digest(self) -> str:
+        """What tells one set of filters from another."""
+        return hashlib.sha256(msgspec.json.encode(self.filters(), order="sorted")).hexdigest()[:16]
 
     def query(self) -> Query:
         """What fits all of them."""
@@ -82,10 +119,10 @@ class Complaints(_Days):
         behind = f"({_AT} < {at} OR ({_AT} = {at} AND event_id > ?))"
         return self._select("plan <= ?", behind, params=[after.as_of_seq, when, when, after.event_id])
 
-    def cursor_after(self, row: dict[str, Any], as_of_seq: int, filters: str) -> Cursor:
+    def cursor_after(self, row: dict[str, Any], as_of_seq: int) -> Cursor:
         """Where the page that ends with this row goes on."""
         at: datetime = row["event_time"] or row["received_at"]
-        return Cursor((at - EPOCH) // timedelta(microseconds=1), row["event_id"], as_of_seq, filters)
+        return Cursor((at - EPOCH) // timedelta(microseconds=1), row["event_id"], as_of_seq, self.digest())
 
 
 class Clusters(_Days):

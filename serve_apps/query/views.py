@@ -7,6 +7,7 @@ was served is not edited: a change is a new file, and the newest is in force.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from importlib import resources
 from typing import NamedTuple
@@ -16,7 +17,7 @@ import sqlglot
 from sqlglot import exp
 
 from catalog.errors import BadInput
-from catalog.tables import TABLES
+from catalog.tables import EVENTS, TABLES
 
 _MEANINGS = {
     "redacted_text": "the text, its identifiers replaced by what kind they were",
@@ -82,9 +83,9 @@ def version(name: str, number: int) -> View:
         raise BadInput("no such version of a view", hint="one of " + known) from None
 
 
-def sources(names: frozenset[str]) -> frozenset[str]:
-    """The lake's tables that these views read."""
-    return frozenset(table for name in names for table in views()[name].tables)
+def sources(names: Collection[str]) -> frozenset[str]:
+    """The lake's tables that these views read; that of the events for a query that reads none."""
+    return frozenset(table for name in names for table in views()[name].tables) or frozenset((EVENTS.name,))
 
 
 def type_name(kind: pa.DataType) -> str:

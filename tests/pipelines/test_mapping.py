@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from catalog.contracts.identity import identity
 from catalog.contracts.reading import Reading
 from catalog.contracts.registry import CONTRACTS
 from catalog.errors import BadInput
@@ -33,7 +32,7 @@ def payloads(records: list[Record]) -> list[dict[str, object]]:
 
 
 def ids(records: list[Record]) -> list[str]:
-    return [identity(PLAIN, one.payload or b"", "application/json", None, "shop")[0] for one in records]
+    return [PLAIN.identity(one.payload or b"", "application/json", None, "shop")[0] for one in records]
 
 
 @pytest.mark.parametrize(

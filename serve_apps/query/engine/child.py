@@ -13,9 +13,9 @@ import duckdb
 import pyarrow as pa
 
 from catalog.errors import BadInput, BeejanError, TooLarge
+from serve_apps.query.engine.arrow import no_such_values, require_own_names, too_large_number, within
 from serve_apps.query.engine.dialect import DIALECT
-from serve_apps.query.engine.loop import work
-from serve_apps.query.engine.wire import Ask, Setup, Told, failed
+from serve_apps.query.engine.wire import Ask, Setup, Told, failed, work
 from serve_apps.query.guard import Guarded, guard
 from serve_apps.query.roles import grants
 
@@ -61,19 +61,10 @@ def answer(connection: duckdb.DuckDBPyConnection, ask: Ask) -> Told:
 
 def _run(connection: duckdb.DuckDBPyConnection, allowed: Guarded, ask: Ask) -> Told:
     reader = connection.sql(allowed.sql).to_arrow_reader(BATCH_ROWS)
-    if len(set(reader.schema.names)) < len(reader.schema.names):
-        raise BadInput("two columns of the answer have one name", hint="name them with AS")
+    require_own_names(reader.schema.names)
     if any(pa.types.is_interval(each.type) for each in reader.schema):
-        raise BadInput(
-            "an answer cannot hold such values", hint="CAST, or date_diff of times", type="interval"
-        )
-    batches, size = [], 0
-    for batch in reader:
-        size += batch.nbytes
-        if size > ask.bytes:
-            raise TooLarge("the answer is too large", hint="ask for fewer rows or columns", most=ask.bytes)
-        batches.append(batch)
-    table = _plain(pa.Table.from_batches(batches, reader.schema))
+        raise no_such_values("interval")
+    table = _plain(within(ask.bytes, reader, reader.schema))
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table.slice(0, ask.rows))
@@ -88,7 +79,7 @@ def _plain(table: pa.Table) -> pa.Table:
     try:
         return table.cast(pa.schema(fields))
     except pa.ArrowInvalid:
-        raise BadInput("a number of the answer is too large", hint="CAST it to double") from None
+        raise too_large_number() from None
 
 
 def _wrong(error: duckdb.Error) -> BeejanError:

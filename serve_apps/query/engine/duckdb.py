@@ -10,12 +10,11 @@ import pyarrow as pa
 from catalog.clock import Clock
 from catalog.lake.commit import Lake
 from catalog.lake.read import Snapshot, snapshots
-from catalog.tables import DERIVED, EVENTS, TABLES
+from catalog.tables import DERIVED, TABLES
 from serve_apps.query.engine import base
 from serve_apps.query.engine.dialect import MACROS
-from serve_apps.query.engine.pool import Pool
+from serve_apps.query.engine.pool import Pool, Process
 from serve_apps.query.engine.port import Answer, Gone, Limits, Role, Value, never
-from serve_apps.query.engine.process import Process
 from serve_apps.query.engine.wire import Ask, Setup, Told, unfailed
 from serve_apps.query.views import sources
 
@@ -70,6 +69,6 @@ def _moved(process: Process, shown: dict[str, Snapshot]) -> list[str]:
 
 
 def _answer(told: Told, shown: dict[str, Snapshot]) -> Answer:
-    tables = sources(frozenset(told.views)) or frozenset((EVENTS.name,))
+    tables = sources(told.views)
     seqs = (shown[name].source_seq if name in DERIVED else shown[name].commit_seq for name in tables)
     return Answer(pa.ipc.open_stream(told.arrow).read_all(), min(seqs), told.truncated)

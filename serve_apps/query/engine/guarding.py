@@ -6,8 +6,7 @@ import sys
 from collections.abc import Callable
 
 from catalog.errors import BeejanError, TooLarge
-from serve_apps.query.engine.loop import work
-from serve_apps.query.engine.wire import Ask, Setup, Told, failed
+from serve_apps.query.engine.wire import Ask, Setup, Told, failed, work
 from serve_apps.query.guard import SERVED, marked
 from serve_apps.query.roles import grants
 

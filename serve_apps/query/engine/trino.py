@@ -13,9 +13,8 @@ from trino import exceptions
 from trino.dbapi import Connection
 
 from catalog.clock import Clock
-from catalog.errors import BeejanError, TooLarge, TooSlow, Unavailable
-from catalog.tables import EVENTS
-from serve_apps.query.engine.arrow import batch, schema
+from catalog.errors import BeejanError, TooSlow, Unavailable
+from serve_apps.query.engine.arrow import batch, schema, within
 from serve_apps.query.engine.connection import (
     ENCODED,
     LEAST_BYTES,
@@ -63,7 +62,7 @@ class Trino:
         with self._pool.one() as process:
             told = unfailed(process.ask(Ask([], sql, list(params), role, *limits)))
         most_bytes = max(LEAST_BYTES, ENCODED * limits.bytes)
-        tables = sources(frozenset(told.views)) or frozenset((EVENTS.name,))
+        tables = sources(told.views)
         as_of = AS_OF.format(tables=", ".join(f"'{name}'" for name in sorted(tables)))
         with Watched(self._clock, limits.seconds, most_bytes, gone) as session:
             try:
@@ -104,18 +103,11 @@ def _table(connection: Connection, told: Told, most_bytes: int) -> pa.Table:
     cursor = started(connection, told.sql, [_exact(value) for value in told.params])
     try:
         shape = schema([(each.name, str(each.type_code)) for each in cursor.description])
-        batches, size = [], 0
-        while some := cursor.fetchmany(BATCH_ROWS):
-            batches.append(batch(some, shape))
-            size += batches[-1].nbytes
-            if size > most_bytes:
-                raise TooLarge(
-                    "the answer is too large", hint="ask for fewer rows or columns", most=most_bytes
-                )
+        fetched = iter(lambda: cursor.fetchmany(BATCH_ROWS), [])
+        return within(most_bytes, (batch(some, shape) for some in fetched), shape)
     except BaseException:
         end(cursor)
         raise
-    return pa.Table.from_batches(batches, shape)
 
 
 def _exact(value: Value) -> Value | Decimal:

@@ -1,7 +1,11 @@
-"""What the query door and the process that runs its queries say to each other: frames on two pipes."""
+"""What the query door and a process that works for it say to each other: frames on two pipes."""
 
 from __future__ import annotations
 
+import resource
+import signal
+from collections.abc import Callable
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -9,6 +13,8 @@ import msgspec
 from catalog.errors import BadInput, BeejanError, TooLarge, TooSlow
 from serve_apps.query.engine.port import Role, Value
 
+SLACK_BYTES = 512 << 20
+"""Of address space beside what the work itself may take: threads' stacks, and what reading Parquet maps."""
 ERRORS: dict[str, type[BeejanError]] = {each.code: each for each in (BadInput, TooLarge, TooSlow)}
 
 
@@ -80,3 +86,30 @@ def read(pipe: BinaryIO) -> bytes:
     """The next frame's bytes; empty at the end of the pipe."""
     head = pipe.read(8)
     return pipe.read(int.from_bytes(head, "big")) if len(head) == 8 else b""
+
+
+def work(asked: BinaryIO, told: BinaryIO, prepare: Callable[[Setup], Callable[[Ask], Told]]) -> None:
+    """The life of such a process: set up, then a frame in, a frame out, until the pipe ends.
+
+    `prepare` gives what answers. No file may be written by it, and memory ends.
+    """
+    setup = msgspec.msgpack.decode(read(asked), type=Setup)
+    answer = prepare(setup)
+    confine(setup.memory_bytes)
+    write(told, framed(Told()))
+    decoder = msgspec.msgpack.Decoder(Ask)
+    while frame := read(asked):
+        ask = decoder.decode(frame)
+        # Ends this process even where the door, which should have ended it, is gone.
+        signal.alarm(int(ask.seconds) + 5)
+        write(told, framed(answer(ask)))
+        signal.alarm(0)
+
+
+def confine(memory_bytes: int) -> None:
+    """No file may be written and no core dumped; memory ends somewhere above the limit of the work."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + 2 * memory_bytes + SLACK_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

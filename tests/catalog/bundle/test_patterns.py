@@ -2,8 +2,7 @@
 
 import pytest
 
-from catalog.bundle.patterns import BadPattern, Phrases
-from catalog.bundle.spellings import spellings
+from catalog.bundle.patterns import BadPattern, Phrases, spellings
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import jsonschema
 import pytest
 
 from catalog.contracts.contract import Contract
+from catalog.contracts.faults import DEPTH, LIMIT
 from catalog.contracts.reading import Reading, Violation
 from catalog.contracts.registry import CHANNELS, CONTRACTS, at_door
-from catalog.contracts.unknown import DEPTH, LIMIT
 from catalog.tables import REASONS
 
 JSON = "application/json"

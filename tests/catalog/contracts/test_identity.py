@@ -2,7 +2,6 @@
 
 import pytest
 
-from catalog.contracts.identity import identity
 from catalog.contracts.registry import CONTRACTS
 from catalog.ids import Kind, event_id
 
@@ -24,14 +23,14 @@ SID, NATURAL = b'{"id":"p-1"}', b'{"call_id":"n-1"}'
 def test_what_an_event_is_known_by(
     name: str, payload: bytes, key: str | None, kind: Kind, value: str
 ) -> None:
-    found = identity(CONTRACTS[name], payload, "application/json", key, "desk")
+    found = CONTRACTS[name].identity(payload, "application/json", key, "desk")
     assert found == (event_id("desk", kind, value), kind)
-    assert found != identity(CONTRACTS[name], payload, "application/json", key, "another")
+    assert found != CONTRACTS[name].identity(payload, "application/json", key, "another")
 
 
 @pytest.mark.parametrize("key", [None, ""])
 def test_without_any_each_delivery_is_an_event(key: str | None) -> None:
     contract = CONTRACTS["web_form/1"]
-    first, second = (identity(contract, b"{}", "application/json", key, "site") for _ in range(2))
+    first, second = (contract.identity(b"{}", "application/json", key, "site") for _ in range(2))
     assert first[1] == second[1] == "minted"
     assert first[0] != second[0]

@@ -8,10 +8,11 @@ from typing import Protocol
 
 import pytest
 
-from catalog.log.grown import ObjectWriter, offset_of
-from catalog.log.local import LocalLog, LocalWriter
+from catalog.log.grown import offset_of
+from catalog.log.local import LocalLog
 from catalog.log.objects import TAKEOVER_S, ObjectLog
-from catalog.log.port import Log, Writer
+from catalog.log.port import Log
+from catalog.log.writer import Writer
 from catalog.objects.port import Objects
 from tests.catalog.log import builders
 from tests.catalog.objects import backends as places
@@ -45,11 +46,10 @@ class LocalBackend:
         self._root = root
         self.log: LocalLog = builders.open_log(root)
 
-    def writer(self) -> LocalWriter:
+    def writer(self) -> Writer:
         return builders.open_writer(self._root)
 
     def kill(self, writer: Writer) -> None:
-        assert isinstance(writer, LocalWriter)
         segment = writer._sink._segment  # type: ignore[attr-defined]
         builders.let_go(writer)
         with builders.file_of(self._root, segment.name).open("ab") as file:
@@ -67,11 +67,10 @@ class ObjectBackend:
         self._clock = builders.FakeClock()
         self.log = ObjectLog(objects, self._clock)
 
-    def writer(self) -> ObjectWriter:
-        return ObjectWriter(self._objects, self._clock, builders.SMALL)
+    def writer(self) -> Writer:
+        return self.log.writer(builders.SMALL)
 
     def kill(self, writer: Writer) -> None:
-        assert isinstance(writer, ObjectWriter)
         writer._thread.shutdown()
         self._wait()
 

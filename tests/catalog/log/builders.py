@@ -8,7 +8,8 @@ from pathlib import Path
 
 from catalog.envelope import Envelope
 from catalog.ids import event_id
-from catalog.log.local import LocalLog, LocalWriter, WriterConfig
+from catalog.log.local import LocalLog
+from catalog.log.writer import Writer, WriterConfig
 
 SMALL = WriterConfig(segment_bytes=1 << 26, segment_age_s=60, min_free_bytes=0)
 
@@ -52,9 +53,9 @@ def open_log(root: Path) -> LocalLog:
     return LocalLog(root, FakeClock())
 
 
-def open_writer(root: Path, config: WriterConfig = SMALL) -> LocalWriter:
+def open_writer(root: Path, config: WriterConfig = SMALL) -> Writer:
     """A writer on the fake clock."""
-    return LocalWriter(root, FakeClock(), config)
+    return open_log(root).writer(config)
 
 
 def write_sealed(root: Path, groups: Sequence[Sequence[Envelope]]) -> str:
@@ -84,7 +85,7 @@ def _write(root: Path, groups: Sequence[Sequence[Envelope]], *, seal: bool) -> s
     return name
 
 
-def let_go(writer: LocalWriter) -> None:
+def let_go(writer: Writer) -> None:
     """Close a writer's files as they are: what the kernel does when its process dies."""
     segment = writer._sink._segment  # type: ignore[attr-defined]
     if segment is not None:

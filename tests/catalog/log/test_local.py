@@ -18,7 +18,7 @@ from catalog.errors import CorruptFrame, NotDurable, WrongVersion
 from catalog.log import files, frames
 from catalog.log.files import HIDDEN_FILE
 from catalog.log.frames import HEADER_BYTES
-from catalog.log.local import LocalLog, LocalWriter
+from catalog.log.local import LocalLog
 from catalog.log.port import Bad
 from tests.catalog.log.builders import (
     SMALL,
@@ -158,7 +158,7 @@ def test_a_segment_is_sealed_by_size(root: Path) -> None:
 def test_a_segment_is_sealed_by_age(root: Path) -> None:
     async def steps() -> None:
         clock = FakeClock()
-        writer = LocalWriter(root, clock, SMALL)
+        writer = LocalLog(root, clock).writer(SMALL)
         await writer.roll_if_old()
         await writer.append(envelopes(1))
         clock.seconds = 59

@@ -8,8 +8,8 @@ import pytest
 
 from catalog.errors import UnsafeStore
 from catalog.log import mounts
-from catalog.log.local import LocalLog, LocalWriter
-from tests.catalog.log.builders import SMALL, FakeClock
+from catalog.log.local import LocalLog
+from tests.catalog.log.builders import FakeClock
 
 MOUNTINFO = r"""
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -51,9 +51,7 @@ def test_local_ones_are_not(filesystem: str) -> None:
     assert not mounts.is_network(filesystem)
 
 
-def test_log_and_writer_refuse_a_network_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_refuses_a_network_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mounts, "filesystem_of", lambda mountinfo, path: "nfs4")
     with pytest.raises(UnsafeStore):
         LocalLog(tmp_path / "log", FakeClock())
-    with pytest.raises(UnsafeStore):
-        LocalWriter(tmp_path / "log", FakeClock(), SMALL)

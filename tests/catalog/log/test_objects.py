@@ -14,10 +14,10 @@ from catalog import failpoints
 from catalog.errors import CorruptFrame, NotDurable, SegmentLocked
 from catalog.log import grown, objects, reader
 from catalog.log.frames import FOOTER_BYTES, HEADER_BYTES, encode_body
-from catalog.log.grown import TRUSTED_S, ObjectWriter, group_key, head_key
+from catalog.log.grown import TRUSTED_S, group_key, head_key
 from catalog.log.objects import TAKEOVER_S, TOMBSTONE_S, ObjectLog
 from catalog.log.port import Bad
-from catalog.log.writer import WriterConfig
+from catalog.log.writer import Writer, WriterConfig
 from catalog.objects.folder import Folder
 from catalog.objects.port import Listed
 from tests.catalog.log.builders import SMALL, FakeClock, envelope, envelopes
@@ -54,8 +54,8 @@ class Bench:
         self.log = ObjectLog(self.objects, self.clock)
         self.rival = ObjectLog(self.objects, FakeClock(), takeover_s=0)
 
-    def writer(self, config: WriterConfig = SMALL) -> ObjectWriter:
-        return ObjectWriter(self.objects, self.clock, config)
+    def writer(self, config: WriterConfig = SMALL) -> Writer:
+        return self.log.writer(config)
 
     def read(self) -> list[int]:
         """The numbers of the events that stand in the log."""
@@ -93,7 +93,7 @@ def once(name: str, act: object) -> None:
     failpoints.observe(see)
 
 
-async def fails(writer: ObjectWriter, *numbers: int) -> NotDurable:
+async def fails(writer: Writer, *numbers: int) -> NotDurable:
     with pytest.raises(NotDurable) as raised:
         await writer.append(envelopes(*numbers))
     return raised.value

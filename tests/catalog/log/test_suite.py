@@ -9,7 +9,8 @@ import pytest
 
 from catalog.envelope import Envelope
 from catalog.errors import BadInput, CorruptFrame, SegmentLocked
-from catalog.log.port import Segment, Writer
+from catalog.log.port import Segment
+from catalog.log.writer import Writer
 from tests.catalog.log.backends import BACKENDS, Backend
 from tests.catalog.log.builders import envelope, envelopes
 

@@ -10,7 +10,7 @@ import pytest
 
 from catalog.errors import BadInput, NotDurable
 from catalog.log.frames import decode_body, encode_body
-from catalog.log.writer import GroupWriter
+from catalog.log.writer import Writer
 from tests.catalog.log.builders import envelope, envelopes
 
 GIVE_UP_S = 600
@@ -47,11 +47,11 @@ class HeldSink:
         await asyncio.to_thread(self.began.acquire)
 
 
-def run(steps: Callable[[HeldSink, GroupWriter], Awaitable[None]], queue_bytes: int = 10**6) -> HeldSink:
+def run(steps: Callable[[HeldSink, Writer], Awaitable[None]], queue_bytes: int = 10**6) -> HeldSink:
     sink = HeldSink()
 
     async def main() -> None:
-        writer = GroupWriter(sink, queue_bytes)
+        writer = Writer(sink, queue_bytes)
         try:
             async with asyncio.timeout(GIVE_UP_S):
                 await steps(sink, writer)
@@ -70,7 +70,7 @@ async def settle() -> None:
 
 
 def test_a_group_is_what_arrived_during_the_flush_before() -> None:
-    async def steps(sink: HeldSink, writer: GroupWriter) -> None:
+    async def steps(sink: HeldSink, writer: Writer) -> None:
         first = asyncio.create_task(writer.append(envelopes(1)))
         await sink.until_begun()
         others = [asyncio.create_task(writer.append(envelopes(n, n + 10))) for n in (2, 3)]
@@ -95,7 +95,7 @@ def decode_short(body: bytes) -> object:
 
 
 def test_a_failure_reaches_the_group_and_everyone_queued() -> None:
-    async def steps(sink: HeldSink, writer: GroupWriter) -> None:
+    async def steps(sink: HeldSink, writer: Writer) -> None:
         sink.failures.append(OSError(5, "the disk"))
         first = asyncio.create_task(writer.append(envelopes(1)))
         await sink.until_begun()
@@ -114,7 +114,7 @@ def test_a_failure_reaches_the_group_and_everyone_queued() -> None:
 
 
 def test_an_unexpected_error_leaves_nobody_waiting() -> None:
-    async def steps(sink: HeldSink, writer: GroupWriter) -> None:
+    async def steps(sink: HeldSink, writer: Writer) -> None:
         sink.failures.append(MemoryError())
         sink.go.release()
         with pytest.raises(NotDurable):
@@ -124,7 +124,7 @@ def test_an_unexpected_error_leaves_nobody_waiting() -> None:
 
 
 def test_append_waits_while_too_much_waits_and_keeps_the_order() -> None:
-    async def steps(sink: HeldSink, writer: GroupWriter) -> None:
+    async def steps(sink: HeldSink, writer: Writer) -> None:
         first = asyncio.create_task(writer.append(envelopes(1)))
         await sink.until_begun()
         big = asyncio.create_task(writer.append(envelopes(2, 3)))
@@ -144,7 +144,7 @@ def test_append_waits_while_too_much_waits_and_keeps_the_order() -> None:
 
 
 def test_one_append_larger_than_the_queue_goes_alone() -> None:
-    async def steps(sink: HeldSink, writer: GroupWriter) -> None:
+    async def steps(sink: HeldSink, writer: Writer) -> None:
         sink.go.release()
         await writer.append(envelopes(1, 2, 3))
 
@@ -152,7 +152,7 @@ def test_one_append_larger_than_the_queue_goes_alone() -> None:
 
 
 def test_a_cancelled_caller_does_not_take_the_others_along() -> None:
-    async def steps(sink: HeldSink, writer: GroupWriter) -> None:
+    async def steps(sink: HeldSink, writer: Writer) -> None:
         first = asyncio.create_task(writer.append(envelopes(1)))
         await sink.until_begun()
         gone, stays = (asyncio.create_task(writer.append(envelopes(n))) for n in (2, 3))
@@ -167,7 +167,7 @@ def test_a_cancelled_caller_does_not_take_the_others_along() -> None:
 
 
 def test_close_flushes_what_waits_and_what_waits_to_be_let_in() -> None:
-    async def steps(sink: HeldSink, writer: GroupWriter) -> None:
+    async def steps(sink: HeldSink, writer: Writer) -> None:
         tasks = [asyncio.create_task(writer.append(envelopes(n))) for n in (1, 2, 3)]
         await sink.until_begun()
         closing = asyncio.create_task(writer.close())
@@ -184,7 +184,7 @@ def test_close_flushes_what_waits_and_what_waits_to_be_let_in() -> None:
 
 
 def test_a_segment_that_cannot_be_sealed_is_reported() -> None:
-    async def steps(sink: HeldSink, writer: GroupWriter) -> None:
+    async def steps(sink: HeldSink, writer: Writer) -> None:
         sink.failures.append(OSError(5, "the disk"))
         with pytest.raises(NotDurable, match="sealed"):
             await writer.roll_if_old()
@@ -207,7 +207,7 @@ def test_a_segment_that_cannot_be_sealed_is_reported() -> None:
     ids=lambda bad: next(iter(bad)),
 )
 def test_what_cannot_be_stored_is_refused_before_it_is_queued(bad: dict[str, object]) -> None:
-    async def steps(sink: HeldSink, writer: GroupWriter) -> None:
+    async def steps(sink: HeldSink, writer: Writer) -> None:
         values = {name: getattr(envelope(1), name) for name in envelope(1).__struct_fields__}
         with pytest.raises(BadInput):
             await writer.append([envelope(1).__class__(**(values | bad))])

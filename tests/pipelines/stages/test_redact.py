@@ -19,30 +19,30 @@ REDACTOR = Redactor(default("k1"), KEY)
 
 
 def redacted(text: str, *customer: Identifier) -> str | None:
-    return REDACTOR.redact([text], [customer]).text[0]
+    return REDACTOR.redact([text], [customer])[0].text
 
 
 def customer_key(*customer: Identifier) -> str | None:
-    return REDACTOR.redact([None], [customer]).customer_key[0]
+    return REDACTOR.redact([None], [customer])[0].customer_key
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["text"] for case in CASES])
 def test_by_example(case: dict[str, object]) -> None:
-    found = REDACTOR.redact([str(case["text"])], [()])
-    assert found.text == [case["redacted"]]
-    assert (json.loads(found.pii[0]) if found.pii[0] else None) == case["pii"]
-    assert found.operator == [case.get("operator")]
+    (found,) = REDACTOR.redact([str(case["text"])], [()])
+    assert found.text == case["redacted"]
+    assert (json.loads(found.pii) if found.pii else None) == case["pii"]
+    assert found.operator == case.get("operator")
     assert redacted(str(case["redacted"])) == case["redacted"]
 
 
 def test_each_text_is_redacted_by_itself() -> None:
     texts = [case["text"] for case in CASES] + [None, ""]
     customers = [(Identifier("msisdn", "08031234567"),) if n % 2 else () for n in range(len(texts))]
-    whole = list(zip(*REDACTOR.redact(texts, customers), strict=True))
+    whole = REDACTOR.redact(texts, customers)
     order = random.Random(7).sample(range(len(texts)), len(texts))
-    alone = {n: next(zip(*REDACTOR.redact([texts[n]], [customers[n]]), strict=True)) for n in order}
-    assert whole == [alone[n] for n in range(len(texts))]
-    assert REDACTOR.redact([], []) == ([], [], [], [], [])
+    alone = {n: REDACTOR.redact([texts[n]], [customers[n]]) for n in order}
+    assert [[each] for each in whole] == [alone[n] for n in range(len(texts))]
+    assert REDACTOR.redact([], []) == []
 
 
 def test_no_separators_hide_a_mobile_number() -> None:
@@ -82,20 +82,20 @@ def test_the_strongest_identifier_is_the_customer() -> None:
 
 
 def test_the_account_has_a_pseudonym_of_its_own() -> None:
-    found = REDACTOR.redact(["x"], [(Identifier("account", "BJ 1234"), Identifier("email", "a@b.co"))])
-    assert found.account_key == [KEY.pseudonym("account", "bj1234")]
-    assert found.customer_key == [KEY.pseudonym("email", "a@b.co")]
+    (found,) = REDACTOR.redact(["x"], [(Identifier("account", "BJ 1234"), Identifier("email", "a@b.co"))])
+    assert found.account_key == KEY.pseudonym("account", "bj1234")
+    assert found.customer_key == KEY.pseudonym("email", "a@b.co")
 
 
 def test_the_customers_own_number_says_the_operator() -> None:
-    found = REDACTOR.redact(["call 08031234567"], [(Identifier("msisdn", "08051234567"),)])
-    assert found.operator == ["Glo"]
+    (found,) = REDACTOR.redact(["call 08031234567"], [(Identifier("msisdn", "08051234567"),)])
+    assert found.operator == "Glo"
 
 
 def test_another_key_gives_other_pseudonyms() -> None:
     other = Redactor(default("k2"), PseudonymKey("k2", b"x" * 32))
     customer = (Identifier("msisdn", "08031234567"),)
-    assert other.redact([None], [customer]).customer_key != [customer_key(*customer)]
+    assert other.redact([None], [customer])[0].customer_key != customer_key(*customer)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from fastapi import FastAPI
 from catalog.clock import SystemClock
 from catalog.control.keys import KeyCache, Keys, Role
 from catalog.control.schema import open_control, sqlite_url
-from catalog.log.local import LocalLog, WriterConfig
+from catalog.log.local import LocalLog
+from catalog.log.writer import WriterConfig
 from serve_apps.ingest.api import create_api
 from serve_apps.ingest.deps import Deps, Limits
 from serve_apps.passing import Answered, Asked, Committed

@@ -15,8 +15,8 @@ from catalog.errors import NotDurable, TooSlow, Unavailable
 from catalog.ids import event_id
 from serve_apps.ingest.api import create_api
 from serve_apps.ingest.deps import Limits
-from serve_apps.ingest.refusals import REFUSALS
 from serve_apps.passing import Answered, Asked, Committed
+from serve_apps.problems import refusals
 from tests.serve_apps.ingest.doors import JSON, NDJSON, client, deps, opened, payloads, token, unknown
 
 EVENT = b'{"id_str":"1","full_text":"no network"}'
@@ -84,7 +84,7 @@ ELSEWHERE = {"role_denied", "id_reused", "source_too_fast", "door_full", "not_du
 
 
 def assert_problem(answer: httpx.Response, code: str) -> None:
-    case = REFUSALS[code]
+    case = refusals("ingest")[code]
     assert (answer.status_code, answer.json()["code"]) == (case.status, code)
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["type"] == f"/problems/{code}"
@@ -94,7 +94,7 @@ def assert_problem(answer: httpx.Response, code: str) -> None:
 
 
 def test_each_refusal_has_a_case() -> None:
-    assert {case.code for case in CASES} | ELSEWHERE == set(REFUSALS)
+    assert {case.code for case in CASES} | ELSEWHERE == set(refusals("ingest"))
 
 
 @pytest.mark.parametrize("case", CASES)

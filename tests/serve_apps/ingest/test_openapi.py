@@ -15,7 +15,8 @@ import uvicorn
 
 from serve_apps.ingest.api import PASSED_ON, create_api
 from serve_apps.ingest.openapi import document
-from serve_apps.ingest.refusals import REFUSALS, STATUSES
+from serve_apps.ingest.refusals import STATUSES
+from serve_apps.problems import refusals
 from tests.serve_apps.ingest.doors import deps, payloads, token
 
 
@@ -52,14 +53,16 @@ def test_schemas_are_schemas_and_take_their_examples() -> None:
 def test_every_status_and_code_is_described() -> None:
     responses = document()["components"]["responses"]
     assert (
-        {int(status) for status in responses} == set(STATUSES) == {case.status for case in REFUSALS.values()}
+        {int(status) for status in responses}
+        == set(STATUSES)
+        == {case.status for case in refusals("ingest").values()}
     )
     told = [
         code
         for each in responses.values()
         for code in each["content"]["application/problem+json"]["examples"]
     ]
-    assert sorted(told) == sorted(REFUSALS)
+    assert sorted(told) == sorted(refusals("ingest"))
 
 
 def test_every_address_is_described(tmp_path: Path) -> None:

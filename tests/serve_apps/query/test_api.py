@@ -13,10 +13,10 @@ from catalog.errors import Busy, TooLarge, Unavailable, UnsafeStore
 from catalog.lake.commit import Lake
 from catalog.lake.store import local
 from catalog.tables import EVENTS
+from serve_apps.problems import refusals
 from serve_apps.query.api import ROUTES, Deps, create_api
-from serve_apps.query.cursor import Cursor, digest, encode
+from serve_apps.query.asked import Complaints, Cursor
 from serve_apps.query.engine.port import Answer, Gone, Limits, QueryEngine, Role, Value, never
-from serve_apps.query.refusals import OF_ENGINE
 from tests.serve_apps.client import Client
 from tests.serve_apps.query.engine.engines import duckdb
 from tests.serve_apps.query.lakes import commit, complaint, derive, event
@@ -109,7 +109,7 @@ def test_complaints_that_fit_all_filters(engine: QueryEngine, query: str, number
         *("complaints?l3=x", "complaints?from=yesterday", "complaints?limit=0", "complaints?limit=10001"),
         *("complaints?cursor=x", "complaints?cursor=kwECAw", "clusters?q=x", "clusters?members=1"),
         "kpis/daily?from=1-1",
-        "complaints?cursor=" + encode(Cursor(1 << 62, "a", 1, digest({}))),
+        "complaints?cursor=" + Cursor(1 << 62, "a", 1, Complaints().digest()).encode(),
     ],
 )
 def test_a_parameter_that_means_nothing_is_a_problem(engine: QueryEngine, path: str) -> None:
@@ -232,9 +232,11 @@ def test_an_error_says_whether_to_try_again(error: Exception, status: int, retry
 def test_every_error_of_an_engine_is_a_refusal_that_is_listed() -> None:
     promised = re.findall(r"\b[A-Z][A-Za-z]+\b", (QueryEngine.query.__doc__ or "").partition("Raises")[2])
     raised = [getattr(errors, name) for name in promised]
-    assert {each.code for each in raised} == set(OF_ENGINE)
+    assert {each.code for each in raised} == set(refusals("engine"))
     for each in raised:
-        assert client(Canned(each("said"))).get("/v1/ledger").status_code == OF_ENGINE[each.code].status
+        assert (
+            client(Canned(each("said"))).get("/v1/ledger").status_code == refusals("engine")[each.code].status
+        )
 
 
 def test_csv_is_no_formula() -> None:

@@ -27,8 +27,7 @@ from tests.serve_apps.query.lakes import commit, event, small
 WITHOUT_GUARD = """
 import json, sys
 from serve_apps.query.engine.child import prepare
-from serve_apps.query.engine.loop import confine
-from serve_apps.query.engine.wire import Setup
+from serve_apps.query.engine.wire import Setup, confine
 
 connection = prepare(Setup(sys.argv[1], 64 << 20, []))
 confine(64 << 20)
