@@ -31,6 +31,12 @@ INTERNAL = Refusal(
     "send it again; if it stays, whoever runs the door finds it in its log",
 )
 """The answer where nobody foresaw what happened."""
+KEY_UNKNOWN = Refusal(
+    "key_unknown",
+    401,
+    "no valid key",
+    "send `Authorization: Bearer <key>`; a new key works after a few seconds",
+)
 ROLE_DENIED = Refusal("role_denied", 403, "this key may not do this", "ask for a key of the role that may")
 UNAVAILABLE = Refusal(
     "unavailable",

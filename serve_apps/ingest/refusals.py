@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from serve_apps.problems import INTERNAL, ROLE_DENIED, UNAVAILABLE, Refusal, Refused
+from serve_apps.problems import INTERNAL, KEY_UNKNOWN, ROLE_DENIED, UNAVAILABLE, Refusal, Refused
 
 STATUSES = {
     400: "the request cannot be read",
@@ -38,8 +38,7 @@ REFUSALS = {
         Refusal("contract_unknown", 400, "no such contract on this channel",
                 "leave the parameter away, or name one that the API's description lists"),
         Refusal("event_id_malformed", 400, "not an event id", "32 lower-case hex digits, from a receipt"),
-        Refusal("key_unknown", 401, "no valid key",
-                "send `Authorization: Bearer <key>`; a new key works after a few seconds"),
+        KEY_UNKNOWN,
         Refusal("channel_denied", 403, "this key may not send on this channel",
                 "ask for a key that names the channel"),
         ROLE_DENIED,

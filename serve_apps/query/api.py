@@ -13,6 +13,7 @@ from anyio import to_thread
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from catalog.control.keys import Role as KeyRole
 from catalog.errors import BeejanError, Permanent, Transient
 from serve_apps.passing import unless_gone
 from serve_apps.problems import MEDIA_TYPE, install, problem
@@ -34,8 +35,8 @@ REFUSAL: dict[str, Any] = {
 class Keys(Protocol):
     """Who holds which key."""
 
-    def role_of(self, token: str) -> Role | None:
-        """The role of a key; None for one that is unknown, revoked, or not for asking.
+    def role_of(self, token: str) -> KeyRole | None:
+        """The role of a key; None for one that is unknown or has ended.
 
         Raises BeejanError where the keys cannot be read and it is not among those that were.
         """
@@ -104,14 +105,16 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_
 
 
 def asker(request: Request, given: Bearer) -> Asker:
-    """Whoever holds a key that may ask. Raises Refused: 401, 503 when nobody knows whether it is one."""
+    """Whoever holds a key that may ask. Raises Refused: 401, 403, 503 when nobody knows whether it is one."""
     deps: Deps = request.app.state.deps
     try:
         role = None if given is None else deps.keys.role_of(given.credentials.strip())
     except BeejanError:
         raise refused("keys_unread") from None
     if role is None:
-        raise refused("no_key")
+        raise refused("key_unknown")
+    if role == "ingest":
+        raise refused("role_denied", "an ingest key cannot ask: `beejan keys create NAME --role analyst`")
     return Asker(request, deps, role)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serve_apps.problems import INTERNAL, ROLE_DENIED, UNAVAILABLE, Refusal, Refused
+from serve_apps.problems import INTERNAL, KEY_UNKNOWN, ROLE_DENIED, UNAVAILABLE, Refusal, Refused
 
 REFUSALS = {
     row.code: row
@@ -13,12 +13,7 @@ REFUSALS = {
             "a parameter or the body cannot be read",
             'see /v1/openapi.json; a query is {"sql": …}',
         ),
-        Refusal(
-            "no_key",
-            401,
-            "a key for asking is needed",
-            "an ingest key cannot ask: `beejan keys create NAME --role analyst`",
-        ),
+        KEY_UNKNOWN,
         ROLE_DENIED,
         Refusal("not_committed", 404, "no such event is committed", "it may be pending"),
         Refusal("not_acceptable", 406, "no such form of answer", "Accept JSON, CSV or Arrow"),
