@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
 import traceback
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager
-from datetime import date, datetime
 from functools import partial
-from pathlib import Path
-from typing import Annotated, BinaryIO, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
 from catalog import failpoints
 from catalog.errors import BadInput, BeejanError, NotDurable, Permanent
-from catalog.log.writer import Writer
-from cluster import doors_cli, views_cli
+from cluster import demo_cli, doors_cli, log_cli, views_cli
 from cluster import up as background
 from cluster.console import (
     FINDING,
@@ -32,15 +26,11 @@ from cluster.console import (
     table,
     with_profile,
 )
-from cluster.settings import Settings
 from cluster.stack.cli import stack_app
 from cluster.stop import Stop
 
-APPEND_BYTES = 1 << 20
-
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-log_app = typer.Typer(no_args_is_help=True, help="The log.")
-app.add_typer(log_app, name="log")
+app.add_typer(log_cli.log_app, name="log")
 app.add_typer(doors_cli.keys_app, name="keys")
 app.add_typer(views_cli.views_app, name="views")
 app.add_typer(stack_app, name="stack")
@@ -51,7 +41,9 @@ for command in (
     doors_cli.questions,
     doors_cli.dictionary,
     doors_cli.decide,
-    doors_cli.demo,
+    demo_cli.demo,
+    log_cli.append,
+    log_cli.replay,
 ):
     app.command()(command)
 
@@ -82,66 +74,6 @@ def exit_code(error: BeejanError) -> int:
     if isinstance(error, NotDurable):
         return NOT_DURABLE
     return USAGE if isinstance(error, Permanent) else STOPPED
-
-
-@app.command()
-def append(file: Annotated[str, typer.Argument(help="A file of lines, or - for standard input.")]) -> None:
-    """Make events durable: a line {"channel", "source", "payload"} in, a receipt out, in the same order."""
-    settings = configured()
-    with ExitStack() as stack:
-        try:
-            lines = sys.stdin.buffer if file == "-" else stack.enter_context(Path(file).open("rb"))
-        except OSError as error:
-            raise BadInput("the file cannot be opened", hint=str(error.strerror), file=file) from None
-        asyncio.run(_append(settings, lines))
-
-
-async def _append(settings: Settings, lines: BinaryIO) -> None:
-    from cluster.wiring import bundle_in_force, open_log, writer_config
-    from pipelines.append import envelope, receipt
-
-    log, clock = open_log(settings)
-    bundle = bundle_in_force(settings)
-    out, number = sys.stdout.buffer, 0
-    async with _closed_in_the_end(log.writer(writer_config(settings))) as writer:
-        for taken in _as_they_come(lines):
-            envelopes, bad = [], None
-            for line in taken:
-                number += 1
-                try:
-                    envelopes.append(envelope(line, number, bundle, clock))
-                except BadInput as error:
-                    bad = error
-                    break
-            await writer.append(envelopes)
-            out.write(b"".join(receipt(stored) + b"\n" for stored in envelopes))
-            out.flush()
-            if bad is not None:
-                raise bad
-
-
-def _as_they_come(stream: BinaryIO) -> Iterator[list[bytes]]:
-    """Lines in groups of what is there, so that a slow pipe gets its receipts line by line."""
-    rest = b""
-    while read := stream.read1(APPEND_BYTES):  # type: ignore[attr-defined]
-        *lines, rest = (rest + read).split(b"\n")
-        if lines:
-            yield lines
-    if rest:
-        yield [rest]
-
-
-@asynccontextmanager
-async def _closed_in_the_end(writer: Writer) -> AsyncIterator[Writer]:
-    """What was acknowledged stays durable when sealing fails: whoever recovers the segment seals it."""
-    try:
-        yield writer
-    finally:
-        try:
-            await writer.close()
-        except NotDurable as trouble:
-            told = trouble.message
-            logging.getLogger(__name__).warning("a segment was not sealed, recovery will: %s", told)
 
 
 @app.command()
@@ -227,33 +159,6 @@ def redecide(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def replay(
-    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First event date.")],
-    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last event date.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Send the raw layer's envelopes of these event dates through the door again."""
-    settings = configured()
-    asyncio.run(_replay(settings, first.date(), last.date(), dry_run, as_json))
-
-
-async def _replay(settings: Settings, first: date, last: date, dry_run: bool, as_json: bool) -> None:
-    from cluster.wiring import open_stores, writer_config
-    from pipelines import replay as reader
-
-    stores = open_stores(settings)
-    found = reader.files(stores.raw, first, last)
-    sent = 0
-    if not dry_run:
-        async with _closed_in_the_end(stores.log.writer(writer_config(settings))) as writer:
-            for envelopes in reader.envelopes(stores.raw, first, last):
-                await writer.append(envelopes)
-                sent += len(envelopes)
-    show({"files": len(found), "events": sum(file.frames for file in found), "sent": sent}, as_json)
-
-
-@app.command()
 def event(event_id: Annotated[str, typer.Argument(help="32 hex digits.")], as_json: AsJson = False) -> None:
     """Where one event is and what became of it; exit code 1 when nothing here knows it."""
     from cluster.checks import find_event
@@ -282,15 +187,6 @@ def migrate(
     settings = configured()
     Home(settings.home).make()
     show(move(sql.engine(places(settings).control_url), to or None)._asdict(), as_json)
-
-
-@log_app.command()
-def quarantine(segment: str, offset: int, as_json: AsJson = False) -> None:
-    """Give up a frame that cannot be read, so that its segment can go on; it becomes a quarantined row."""
-    from cluster.checks import give_up
-    from cluster.wiring import open_stores
-
-    show(give_up(open_stores(configured()), segment, offset), as_json)
 
 
 @app.command(name="failpoints")

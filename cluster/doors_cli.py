@@ -1,19 +1,13 @@
-"""Commands of the doors: up, down, keys, query, decide, and the demonstration day."""
+"""Commands of the doors: up, down, keys, query, decide."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 
 from catalog.clock import SystemClock, to_datetime
 from catalog.errors import BadInput
@@ -24,10 +18,6 @@ from cluster.stop import Stop
 
 if TYPE_CHECKING:
     from catalog.control.keys import Key
-
-REPORT = Path("demo-report.jsonl")
-INTERRUPTED = 130
-"""What a shell says of a command that Ctrl-C ended."""
 
 keys_app = typer.Typer(no_args_is_help=True, help="Keys of the doors.")
 
@@ -40,16 +30,16 @@ def up(
     if foreground:
         _hold(settings)
         return
-    is_new = _start(settings)
+    is_new = start(settings)
     at = background.address(settings)
     typer.echo(f"{'up' if is_new else 'up already'} at {at}")
     typer.echo(f"  events     POST {at}/v1/CHANNEL/events\n  questions  POST {at}/v1/sql")
-    if jdbc := _jdbc(settings):
-        typer.echo(f"  JDBC       {jdbc}")
+    if sql := jdbc(settings):
+        typer.echo(f"  JDBC       {sql}")
     typer.echo("  keys       beejan keys create SOURCE --channel CHANNEL\n  stop       beejan down")
 
 
-def _jdbc(settings: Settings) -> str:
+def jdbc(settings: Settings) -> str:
     """Where a JDBC client asks Trino; nothing where there is none."""
     from cluster.places import places
 
@@ -60,7 +50,7 @@ def _jdbc(settings: Settings) -> str:
     return f"jdbc:trino://{address}/lake/served?SSL=true&SSLTrustStorePath={trino.certificate}"
 
 
-def _start(settings: Settings, **defaults: str) -> bool:
+def start(settings: Settings, **defaults: str) -> bool:
     """Start it and wait, with a word about the wait; False when it was up already."""
     if background.running(settings) is None:
         if settings.profile != PROFILES[0]:
@@ -246,119 +236,3 @@ def _keys() -> Any:
     from cluster.wiring import open_keys
 
     return open_keys(configured())
-
-
-def demo(
-    events: Annotated[int, typer.Option("--events", help="Events of the simulated day.")] = 40_000,
-    stay: Annotated[bool, typer.Option("--stay", help="Leave everything up afterwards.")] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Another seed is another day.")] = 1,
-    input_: Annotated[Path | None, typer.Option("--input", help="A CSV file of real texts instead.")] = None,
-    mapping: Annotated[Path | None, typer.Option("--mapping", help="What its columns mean.")] = None,
-    report: Annotated[Path, typer.Option("--report", help="Where each record's fate goes.")] = REPORT,
-) -> None:
-    """See it work: a day of complaints in through the doors, decided, and asked about."""
-    from cluster import demo as day
-
-    if (input_ is None) != (mapping is None):
-        raise BadInput("a file needs its mapping, and a mapping its file", hint="give both or none")
-    settings, console = configured(), Console()
-    began_s = time.monotonic()
-    if input_ is not None and mapping is not None:
-        sent, records = day.posts(input_, mapping)
-    else:
-        yesterday = datetime.now(UTC).date() - timedelta(days=1)
-        sent, records = list(day.simulated(seed, events, yesterday)), []
-    _raise_servers(settings, console)
-    try:
-        with _held_up(settings, console, stay):
-            console.print(f"up at {background.address(settings)} after {time.monotonic() - began_s:.0f} s")
-            if jdbc := _jdbc(settings):
-                console.print(f"and SQL at {jdbc}", soft_wrap=True)
-            _play(settings, console, sent, records, report)
-            console.print(f"from start to answers: {time.monotonic() - began_s:.0f} s")
-    except KeyboardInterrupt:
-        console.print("interrupted: what was acknowledged is kept and decided")
-        raise typer.Exit(INTERRUPTED) from None
-
-
-def _raise_servers(settings: Settings, console: Console) -> None:
-    """Those of this machine, where the profile wants any and names no others; they stay afterwards."""
-    if settings.profile == "cluster" and settings.cluster.absolute() == settings.stack_places:
-        from cluster.stack.cli import start
-
-        started = ", ".join(start(settings)) or "up already"
-        console.print(f"the servers: {started}; they stay until `beejan stack down`")
-
-
-@contextmanager
-def _held_up(settings: Settings, console: Console, stay: bool) -> Iterator[None]:
-    """Started, unless it was up; what was started here stops afterwards, or stays when all went well."""
-    from cluster.demo import CURATE_S
-
-    is_staying = not _start(settings, BEEJAN_CURATE_S=CURATE_S)
-    if is_staying:
-        console.print("it was up already: the answers wait for the next build of the curated table")
-    try:
-        yield
-        is_staying |= stay
-    finally:
-        if is_staying:
-            at = background.address(settings)
-            console.print(f"still up at {at}: `beejan keys create`, `beejan query SQL`, `beejan down`")
-        else:
-            background.stop(settings)
-            is_local = settings.profile == "embedded"
-            where, told = (settings.home, "") if is_local else ("the servers", "--profile cluster ")
-            console.print(f"stopped; its data stays in {where}: `beejan query {told}SQL`")
-
-
-def _play(settings: Settings, console: Console, sent: list[Any], records: list[Any], report: Path) -> None:
-    from cluster import demo as day
-
-    began_s, state = time.monotonic(), {"sent": 0, "acknowledged": 0}
-    with day.doors(settings, background.address(settings), {one.source for one in sent}) as client:
-        before = day.ledger(client)
-        with Live(console=console, auto_refresh=False, transient=not console.is_terminal) as live:
-
-            def told(total: int, acknowledged: int) -> None:
-                state.update(sent=total, acknowledged=acknowledged)
-                live.update(_progress(state, None, began_s), refresh=console.is_terminal)
-
-            counted = day.stream(client, sent, told)
-            after = day.watch(
-                client,
-                before,
-                counted["acknowledged"],
-                lambda found: live.update(
-                    _progress(state, day.since(before, found), began_s), refresh=console.is_terminal
-                ),
-            )
-        console.print(_progress(state, day.since(before, after), began_s))
-        share = counted["batched"] / max(1, counted["sent"])
-        console.print(f"{share:.1%} through events:batch, the rest one by one")
-        if refused := counted["sent"] - counted["acknowledged"]:
-            console.print(f"{refused} refused by the doors and not stored, as an id used again is")
-        if records:
-            ended = day.report(client, sent[0].source if sent else "", records, report)
-            table(["what happened", "records"], [[how, str(count)] for how, count in ended.most_common()])
-            console.print(f"{sum(ended.values())} of {len(records)} records accounted for in {report}")
-        for title, sql in day.QUESTIONS.items():
-            answer = client.ask(sql)
-            console.rule(title)
-            console.print(sql, style="dim", soft_wrap=True)
-            columns = [column["name"] for column in answer["columns"]]
-            table(columns, [cells(row) for row in answer["rows"]])
-            console.print(f"as of commit {answer['as_of_seq']}", style="dim")
-
-
-def _progress(state: dict[str, int], found: Any, began_s: float) -> Table:
-    columns = ("sent", "acknowledged", "committed", "accepted", "duplicate", "quarantined", "redelivered")
-    shown = Table(*columns, "lag", "s", box=None, padding=(0, 1, 0, 0))  # as wide as a terminal is at least
-    seconds = f"{time.monotonic() - began_s:.0f}"
-    if found is None:
-        shown.add_row(str(state["sent"]), str(state["acknowledged"]), *["…"] * 6, seconds)
-    else:
-        lag = state["acknowledged"] - found.received
-        outcomes = (found.received, found.accepted, found.duplicate, found.quarantined, found.redelivered)
-        shown.add_row(str(state["sent"]), str(state["acknowledged"]), *map(str, outcomes), str(lag), seconds)
-    return shown

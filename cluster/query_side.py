@@ -46,23 +46,37 @@ def open_engine(settings: Settings) -> QueryEngine:
     return DuckDb(Lake(at.lake), SystemClock())
 
 
-def make_views(settings: Settings, wanted: Iterable[View]) -> bool:
-    """Make the lake's tables where they are missing, then these views in Trino; False where there is none.
+def apply_views(settings: Settings, wanted: Iterable[View]) -> None:
+    """Who may ask what, then the views that are asked, in Trino.
+
+    Raises BadInput where it is not Trino that answers, Unavailable where Trino or the lake's catalog is away:
+    then nothing was written.
+    """
+    at = places(settings)
+    if at.trino is None:
+        raise BadInput("the embedded engine makes its views itself", hint="BEEJAN_PROFILE=cluster")
+    at.trino.require_answer()
+    Lake(at.lake).close()
+    _write_rules(settings)
+    make_views(settings, wanted)
+
+
+def make_views(settings: Settings, wanted: Iterable[View]) -> None:
+    """Make the lake's tables where they are missing, then these views in Trino, where that answers.
 
     Raises Unavailable.
     """
     at = places(settings)
     if at.trino is None:
-        return False
+        return
     from serve_apps.query.served import apply
 
     Lake(at.lake).close()
     beside = at.warehouse.rpartition("/")[0]
     apply(_address(at.trino), SystemClock(), f"{beside}/views/served", wanted)
-    return True
 
 
-def write_rules(settings: Settings) -> None:
+def _write_rules(settings: Settings) -> None:
     """Trino's access rules of the stack on this machine, if there is one: it reads them within a second."""
     from cluster.stack.stack import FILE, Stack, write_private
     from serve_apps.query.access import document

@@ -46,7 +46,8 @@ proxies to hear that they end. Serve reads this before anything of it runs."""
 
 
 OTHER_PORTS = ("RAY_SERVE_HAPROXY_STATS_PORT", "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT")
-"""Serve's proxy listens on these too, on the same ones in every home unless told otherwise."""
+"""Serve's proxy listens on these too, on the same ones in every home unless told otherwise. The address is no
+setting of Serve's: its template binds the status page to every interface, and cannot leave it out."""
 FILES = {
     "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": "haproxy.cfg",
     "RAY_SERVE_HAPROXY_SOCKET_PATH": "admin.sock",

@@ -19,7 +19,7 @@ def apply(
     version: Annotated[int | None, typer.Option("--version", min=1, help="Which version of it.")] = None,
 ) -> None:
     """Make or replace the views in Trino, all as they are in force unless told, and write its rules anew."""
-    from cluster.query_side import make_views, write_rules
+    from cluster.query_side import apply_views
     from serve_apps.query import views
 
     if version is not None and view is None:
@@ -28,10 +28,7 @@ def apply(
         wanted = list(views.views().values())
     else:
         wanted = [views.version(view, version or max(views.versions().get(view, {0: None})))]
-    settings = configured()
-    write_rules(settings)
-    if not make_views(settings, wanted):
-        raise BadInput("the embedded engine makes its views itself", hint="BEEJAN_PROFILE=cluster")
+    apply_views(configured(), wanted)
     typer.echo("\n".join(f"{each.name}/{each.version}" for each in wanted))
 
 

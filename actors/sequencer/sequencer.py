@@ -70,7 +70,7 @@ class Sequencer:
     def start(self) -> None:
         """Agree with what is durable before doing anything. Raises Stopped where it does not agree."""
         # 1. The catalog refuses stale commits, or nothing here is safe.
-        self._ports.lake.self_test()
+        self._ports.lake.self_test(self._ports.clock.now_us())
         if not self._ports.lake.check_history(EVENTS.name):
             log.warning("no snapshot of the table names its commit: was it maintained by hand?")
         # 2. Plans and table share one history.

@@ -22,7 +22,6 @@ from catalog.envelope import CHANNEL, SOURCE_LENGTH
 from catalog.errors import BadInput, BeejanError
 
 Role = Literal["ingest", "analyst", "operations", "finance", "compliance"]
-AskingRole = Literal["analyst", "operations", "finance", "compliance"]
 ROLES: tuple[Role, ...] = get_args(Role)
 _PREFIX = "bjn"
 
@@ -181,8 +180,8 @@ class KeyCache:
             return None
         return stored.key
 
-    def role_of(self, token: str) -> AskingRole | None:
-        """As whom the holder of a token may ask; None also for a key that only sends.
+    def role_of(self, token: str) -> Role | None:
+        """The role of a token's key; None as `verify` says.
 
         Reads the keys anew when they are old, and blocks while it does. Raises what failed then, if the token
         may be of a key that was never read.
@@ -192,7 +191,7 @@ class KeyCache:
         if failure is not None and prefix == _PREFIX and key_id not in (self._stored or {}):
             raise failure
         key = self.verify(token, self._clock.now_us())
-        return None if key is None or key.role == "ingest" else key.role
+        return None if key is None else key.role
 
 
 _NOBODY = "0" * 64

@@ -96,10 +96,10 @@ class Lake:
         swap(transaction, swapped=f"{step}.swapped", staged=f"{step}.staged")
         return False
 
-    def self_test(self) -> None:
+    def self_test(self, now_us: int) -> None:
         """Raises UnsafeStore when a stale commit would be accepted; the tables are not touched."""
         with catalog_answering():
-            prove_guard(self.store)
+            prove_guard(self.store, now_us)
 
     def check_history(self, table: str) -> bool:
         """Hold `commit_seq` to the newest snapshot behind the head that carries a number.

@@ -6,6 +6,7 @@ import secrets
 from contextlib import suppress
 
 import pyarrow as pa
+from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import Table
 
 from catalog.errors import CommitConflict, UnsafeStore
@@ -14,15 +15,24 @@ from catalog.lake.store import Store
 from catalog.lake.swap import SNAPSHOT_SEQ, swap
 from catalog.tables import Column, TableSpec
 
+PREFIX = "ops.self_test_"
+LEFT_US = 3_600_000_000
+"""A test takes seconds: no living process has a table as old as this."""
 
-def prove_guard(store: Store) -> None:
+
+def prove_guard(store: Store, now_us: int) -> None:
     """Let one committer overtake another on a table of its own, which is dropped again.
 
     Raises UnsafeStore when the overtaken one gets through, with rows or without. A crash leaves a small
-    table in `ops` that nobody reads.
+    table in `ops` that nobody reads, until a start finds that it is old.
     """
+    for name in store.named(PREFIX):
+        with suppress(NoSuchTableError):  # another start removes it too, or its own test is over
+            left = store.load(name)
+            if now_us - left.metadata.last_updated_ms * 1000 > LEFT_US:
+                _remove(store, name, left)
     spec = TableSpec(
-        name=f"ops.self_test_{secrets.token_hex(8)}",
+        name=f"{PREFIX}{secrets.token_hex(8)}",
         columns=(Column("plan", "long", True, "any number"),),
         partition_by=(),
         version=1,
@@ -36,9 +46,13 @@ def prove_guard(store: Store) -> None:
         for rows in (none, one):
             _refused(stale, rows)
     finally:
-        store.drop(spec.name)
-        with suppress(OSError):  # it is nobody's table any more
-            Folder(stale).remove()
+        _remove(store, spec.name, stale)
+
+
+def _remove(store: Store, name: str, table: Table) -> None:
+    store.drop(name)
+    with suppress(OSError):  # it is nobody's table any more
+        Folder(table).remove()
 
 
 def _append(table: Table, rows: pa.Table) -> None:

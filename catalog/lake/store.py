@@ -200,6 +200,11 @@ class Store:
                 )
             return self.load(spec.name)
 
+    def named(self, prefix: str) -> list[str]:
+        """The tables whose names begin so, their namespace whole."""
+        found = map(".".join, self._catalog.list_tables(prefix.partition(".")[0]))
+        return [name for name in found if name.startswith(prefix)]
+
     def drop(self, name: str) -> None:
         """Forget a table; its files stay."""
         self._catalog.drop_table(name)

@@ -79,9 +79,12 @@ def up_superset(settings: Settings) -> tuple[Superset, list[str]]:
     """Start Superset over a stack that is up, if it does not run, and give it its connection, datasets and
     dashboard, over those that it has; what a client needs to know, and the names of what was started.
 
-    Raises Unavailable when there is no stack, when Superset cannot be installed or does not come up.
+    Raises Unavailable when the stack is not up, when Superset cannot be installed or does not come up.
     """
     folder = settings.stack.absolute()
+    # An install takes minutes: who would wait for it in vain hears so before.
+    if away := [each.name for each in status(settings) if each.name != "superset" and not each.answers]:
+        raise Unavailable("the stack is not up", hint="`beejan stack up` first", away=", ".join(away))
     stack = Stack.open(folder)
     programs = environment.installed(settings.cache_folder)
     with _alone(folder):

@@ -94,14 +94,16 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_
 
 
 def asker(request: Request, given: Bearer) -> Asker:
-    """Whoever holds a key that may ask. Raises Refused: 401, 503 when nobody knows whether it is one."""
+    """Whoever holds a key that may ask. Raises Refused: 401, 403, 503 when nobody knows whether it is one."""
     deps: Deps = request.app.state.deps
     try:
         role = None if given is None else deps.keys.role_of(given.credentials.strip())
     except BeejanError:
         raise refused("keys_unread") from None
     if role is None:
-        raise refused("no_key")
+        raise refused("key_unknown")
+    if role == "ingest":
+        raise refused("role_denied", "an ingest key cannot ask: `beejan keys create NAME --role analyst`")
     return Asker(request, deps, role)
 
 

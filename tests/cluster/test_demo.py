@@ -13,7 +13,8 @@ import pytest
 from catalog.errors import Unavailable
 from catalog.ids import event_id
 from cluster import demo
-from cluster.demo import BATCH, JSON, Doors, Ledger, Post, groups, report, stream, watch
+from cluster.demo import BATCH, JSON, Doors, Ledger, Post, groups, stream, watch
+from cluster.demo_report import report
 from pipelines.mapping import Record
 
 NOTHING = Ledger(0, 0, 0, 0, 0, 0)

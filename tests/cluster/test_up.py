@@ -242,7 +242,7 @@ def test_each_role_sees_what_it_may(seen: Seen) -> None:
         "nobody sends": 401,
         "nobody asks": 401,
         "analyst sends": 403,
-        "sender asks": 401,
+        "sender asks": 403,
         "another channel": 403,
     }
 

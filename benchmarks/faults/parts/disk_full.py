@@ -23,7 +23,7 @@ from typing import NoReturn
 from benchmarks.faults import check, process, workload
 from benchmarks.faults.bench import Outcome, Trial
 from catalog.errors import Unavailable
-from cluster import cli, console
+from cluster import cli, console, log_cli
 from cluster.settings import Settings
 
 DISKS = ("log", "raw", "warehouse", "state", "home")
@@ -117,7 +117,7 @@ def command(folder: Path, name: str, settings: Settings, arguments: Sequence[str
     sys.stderr = (folder / f"{name}.err").open("w", buffering=1)
     os.environ.update({spec.metadata["name"]: str(getattr(settings, spec.name)) for spec in fields(Settings)})
     sys.argv = ["beejan", name, *arguments]
-    cli.APPEND_BYTES = GROUP_BYTES
+    log_cli.APPEND_BYTES = GROUP_BYTES
     code: object = console.OK
     try:
         cli.main()

@@ -51,11 +51,11 @@ def test_a_token_opens_what_its_key_names(keys: Keys, clock: Clock) -> None:
     assert made.token.startswith(f"bjn_{made.key_id}_")
 
 
-def test_who_may_ask_is_told_by_role(keys: Keys, clock: Clock) -> None:
+def test_a_token_has_the_role_of_its_key(keys: Keys, clock: Clock) -> None:
     tokens = {role: keys.create("desk", ["sms"] if role == "ingest" else [], role).token for role in ROLES}
     cache = cache_of(keys, clock)
     found = {role: cache.role_of(token) for role, token in tokens.items()}
-    assert found == {"ingest": None, **{role: role for role in ROLES[1:]}}
+    assert found == {role: role for role in ROLES}
     assert cache.role_of("bjn_0_0") is None
 
 
@@ -179,7 +179,6 @@ def test_without_the_database_the_last_keys_stay_in_force(keys: Keys, clock: Clo
 
 def test_without_the_database_nobody_can_say_that_a_key_is_unknown(keys: Keys, clock: Clock) -> None:
     before, ended = (keys.create("desk", [], "analyst") for _ in range(2))
-    sends = keys.create("gateway-1", ["sms"], "ingest")
     keys.revoke(ended.key_id)
     failing = False
 
@@ -199,5 +198,5 @@ def test_without_the_database_nobody_can_say_that_a_key_is_unknown(keys: Keys, c
     with pytest.raises(Unavailable):
         cache.role_of(after.token)
     # What was read of them, or what they look like, is enough to say no.
-    refused = [before.token + "0", ended.token, sends.token, "other", ""]
+    refused = [before.token + "0", ended.token, "other", ""]
     assert [cache.role_of(token) for token in refused] == [None] * len(refused)

@@ -13,7 +13,7 @@ from pyiceberg.table import Table, TableProperties
 
 from catalog import sql
 from catalog.errors import UnsafeStore, WrongVersion
-from catalog.lake import read
+from catalog.lake import read, selftest
 from catalog.lake.commit import Lake
 from catalog.lake.folder import Folder
 from catalog.lake.store import SPEC_VERSION, LakePlace
@@ -123,9 +123,23 @@ def test_the_self_test_passes_and_leaves_nothing(lake: Lake, monkeypatch: pytest
     made: list[Table] = []
     drop = lake.store.drop
     monkeypatch.setattr(lake.store, "drop", lambda name: (made.append(lake.store.load(name)), drop(name)))
-    lake.self_test()
+    lake.self_test(0)
     assert list(Folder(made[0]).listed()) == []
     assert len(lake.store._catalog.list_tables("ops")) == 1
+
+
+def test_the_self_test_removes_what_a_killed_one_left_and_no_living_one(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr(selftest, "_remove", lambda *_: None)
+        lake.self_test(0)
+    (name,) = lake.store.named(selftest.PREFIX)
+    left = lake.store.load(name)
+    lake.self_test(left.metadata.last_updated_ms * 1000 + selftest.LEFT_US)
+    assert lake.store.named(selftest.PREFIX) == [name]
+    lake.self_test(left.metadata.last_updated_ms * 1000 + selftest.LEFT_US + 1)
+    assert lake.store.named(selftest.PREFIX) == list(Folder(left).listed()) == []
 
 
 def test_the_self_test_notices_retries(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +147,7 @@ def test_the_self_test_notices_retries(lake: Lake, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(lake.store, "load", load)
     monkeypatch.setattr(TableProperties, "COMMIT_NUM_RETRIES_DEFAULT", 1)
     with pytest.raises(UnsafeStore, match="stale commit"):
-        lake.self_test()
+        lake.self_test(0)
 
 
 def test_an_empty_home_has_empty_tables(lake: Lake) -> None:

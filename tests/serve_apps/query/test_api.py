@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from catalog import errors
+from catalog.control.keys import Role as KeyRole
 from catalog.errors import Busy, TooLarge, Unavailable, UnsafeStore
 from catalog.lake.commit import Lake
 from catalog.lake.store import local
@@ -28,10 +29,10 @@ ID = "{:032x}".format
 class Keys:
     """One key for each role, and one that only the database knows, which is away."""
 
-    def role_of(self, token: str) -> Role | None:
+    def role_of(self, token: str) -> KeyRole | None:
         if token == "key-new":
             raise Unavailable("the control database does not answer")
-        roles: dict[str, Role] = {"key-a": "analyst", "key-c": "compliance"}
+        roles: dict[str, KeyRole] = {"key-a": "analyst", "key-c": "compliance", "key-i": "ingest"}
         return roles.get(token)
 
 
@@ -61,13 +62,19 @@ class Canned:
     def close(self) -> None: ...
 
 
-@pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer other", "Basic key-a", "key-a"])
-def test_wants_a_key(authorization: str) -> None:
+@pytest.mark.parametrize(
+    ("authorization", "refusal"),
+    [
+        *((said, (401, "key_unknown")) for said in ("", "Bearer", "Bearer other", "Basic key-a", "key-a")),
+        ("Bearer key-i", (403, "role_denied")),
+    ],
+)
+def test_wants_a_key_that_asks(authorization: str, refusal: tuple[int, str]) -> None:
     engine = Canned(Busy("never asked"))
     app = create_api(Deps(engine, Keys(), original))
     for method, path in [("GET", "/v1/complaints"), ("POST", "/v1/sql"), ("GET", "/v1/dictionary")]:
         answer = Client(app, {"Authorization": authorization}).request(method, path, content=b"{}")
-        assert (answer.status_code, answer.json()["code"]) == (401, "no_key")
+        assert (answer.status_code, answer.json()["code"]) == refusal
     assert engine.asked == []
 
 

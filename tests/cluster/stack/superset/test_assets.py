@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import sqlglot
 import yaml
@@ -76,6 +77,20 @@ def test_a_chart_asks_for_columns_that_an_analyst_has(stack: Stack) -> None:
         assert names(query) <= there - grants()["analyst"].masked, chart["slice_name"]
         assert (query["metrics"] or []) == chart["params"].get("metrics", []), chart["slice_name"]
         assert chart["viz_type"] == chart["params"]["viz_type"], chart["slice_name"]
+
+
+def test_the_newest_days_are_not_those_of_a_wrong_clock(stack: Stack) -> None:
+    (chart,) = (
+        each for each in files(stack, "charts") if "is_provisional" in each["params"].get("groupby", ())
+    )
+    newest = chart["params"]["timeseries_limit_metric"]
+    (query,) = json.loads(chart["query_context"])["queries"]
+    assert (query["orderby"], chart["params"]["order_desc"]) == ([[newest, False]], True)
+    day = "CAST(date_add('day', n, current_date) AS date)"
+    days = f"SELECT n, {day} AS local_date FROM (VALUES -1, 0, 2) AS t(n)"
+    sql = f"SELECT n FROM ({days}) GROUP BY n ORDER BY {newest['sqlExpression']} DESC"
+    (written,) = sqlglot.transpile(sql, read="trino", write="duckdb")
+    assert duckdb.sql(written).fetchall() == [(0,), (-1,), (2,)]
 
 
 def test_the_dashboard_shows_every_chart(stack: Stack) -> None:

@@ -36,7 +36,8 @@ QUESTIONS = {
     "Ingest delay by channel": f"SELECT channel, count(event_time), avg({DELAY}), "
     f"approx_percentile({DELAY}, 0.95), max({DELAY}) FROM events GROUP BY 1",
     "Days, and which still count": "SELECT local_date, is_provisional, sum(complaints), sum(clusters), "
-    "sum(quarantined) FROM kpi_daily GROUP BY 1, 2 ORDER BY 1 DESC LIMIT 31",
+    "sum(quarantined) FROM kpi_daily GROUP BY 1, 2 "
+    "ORDER BY local_date > current_date + INTERVAL '1' DAY, 1 DESC LIMIT 31",
     "As of which plan": "SELECT table_name, as_of_seq FROM as_of",
 }
 """What each chart shows, as an analyst would ask Trino for it."""
