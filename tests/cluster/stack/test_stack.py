@@ -11,8 +11,6 @@ import msgspec
 import pytest
 
 from catalog.errors import Unavailable, WrongVersion
-from cluster.settings import Settings
-from cluster.stack import lifecycle
 from cluster.stack.stack import FILE, Stack
 
 
@@ -85,10 +83,3 @@ def test_a_later_version_of_the_same_form_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(WrongVersion):
         Stack.open(tmp_path)
-
-
-def test_superset_without_its_servers_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Stack.create(tmp_path)
-    monkeypatch.setattr(lifecycle.environment, "installed", lambda _: tmp_path)
-    with pytest.raises(Unavailable, match="PostgreSQL does not answer"):
-        lifecycle.up_superset(Settings(stack=tmp_path))
