@@ -366,7 +366,9 @@ MUTANTS = (
         "a segment whose file is there again after it was published is left there",
         (
             Edit(
-                "pipelines/publish.py", "in self._plans.published(listed.keys() - progress.keys()):", "in ():"
+                "pipelines/publish.py",
+                "in self._plans.published((listed.keys() | self._stopped.keys()) - progress.keys()):",
+                "in ():",
             ),
         ),
         ("tests/cluster/test_timeline.py::test_a_published_segment_whose_file_comes_back_is_removed_again",),
@@ -568,13 +570,28 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "a raw frame written twice",
+        "what was written to the raw layer is looked up by the segment's frames, not compared with them",
+        (
+            Edit(
+                "pipelines/publish.py",
+                "if written != list(frames) and not _is_from_before(written, frames):",
+                "if len(written) < len(frames):",
+            ),
+        ),
+        (
+            "tests/cluster/test_timeline.py"
+            "::test_a_frame_that_is_twice_in_the_raw_layer_is_seen_before_the_hot_copy_goes",
+        ),
+    ),
+    Mutant(
         "a raw manifest written over",
         "a publisher that wakes after a rival names files that were removed since",
         (
             Edit(
                 "catalog/raw.py",
-                "self._objects.create(_manifest(segment)",
-                "self._objects.put(_manifest(segment)",
+                "if not self._objects.create(_manifest(segment), encoded) and self._is_damaged(segment):",
+                "if True:",
             ),
         ),
         (

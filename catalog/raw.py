@@ -158,9 +158,10 @@ class Raw:
     def write(self, segment: str, entries: Iterable[Entry]) -> Manifest:
         """Write the files and then the manifest of one segment; safe to repeat after a crash.
 
-        Gives the manifest that stands, which may be a rival's. Raises CorruptFrame for a damaged one.
+        Gives the manifest that stands, which may be a rival's; a damaged one is written anew.
 
-        A crash leaves files that no manifest names, but a note does, then a whole publication.
+        A crash leaves files that no manifest names, but a note does, then a whole publication. (Files
+        without a note are left only by who wakes after a rival has published, writes on, and dies.)
         """
         groups: dict[tuple[str, str], list[bytes]] = {}
         for entry in entries:
@@ -183,9 +184,10 @@ class Raw:
         for path, data in contents.items():
             self._objects.put(path, data)
         hit("publish.named")
-        # 3. The manifest, whole or not at all, and never in place of another: what that does not name may be
-        #    gone. Left behind: a published segment.
-        self._objects.create(_manifest(segment), encoded)
+        # 3. The manifest, whole or not at all, and never in place of another that can be read: what that does
+        #    not name may be gone. Left behind: a published segment.
+        if not self._objects.create(_manifest(segment), encoded) and self._is_damaged(segment):
+            self._objects.put(_manifest(segment), encoded)
         hit("publish.manifest")
         # 4. What a rival's manifest does not name, and what those left that died. (Ours first: a rival may
         #    have removed the note before there was a file.)
@@ -197,6 +199,13 @@ class Raw:
         """Remove what publications left that came to no end; one under way starts anew."""
         self._objects.sweep()
         self._clear_noted()
+
+    def _is_damaged(self, segment: str) -> bool:
+        try:
+            self.manifest(segment)
+        except CorruptFrame:
+            return True
+        return False
 
     def _clear_noted(self) -> None:
         for each in self._objects.list("notes"):

@@ -63,7 +63,7 @@ FILES_IN = "/tmp"
 @contextmanager
 def proxy_chosen() -> Iterator[None]:
     """Before Ray starts, since its processes inherit the choice; when they have ended its files go."""
-    free = free_ports(len(OTHER_PORTS))
+    free = free_ports(len(OTHER_PORTS), "")
     ports = {name: str(port) for name, port in zip(OTHER_PORTS, free, strict=True)}
     with TemporaryDirectory(prefix="beejan-", dir=FILES_IN, ignore_cleanup_errors=True) as folder:
         files = {name: str(Path(folder, file)) for name, file in FILES.items()}

@@ -25,6 +25,7 @@ from cluster.waiting import LOOK_S, wait
 
 START_S = 180.0
 STOP_S = 90.0
+LOCK_S = 60.0
 
 
 class Running(NamedTuple):
@@ -97,10 +98,13 @@ def held(settings: Settings) -> Iterator[None]:
 
 def _lock(descriptor: int) -> None:
     """Raises BadInput when another one holds the home up. Who asks whether somebody does shares the lock for
-    a moment, which is waited for however many ask."""
+    a moment, which is waited for however many ask; but not for one who asked and was stopped in it."""
+    until_s = time.monotonic() + LOCK_S
     while not _is_locked(descriptor, fcntl.LOCK_EX):
         if not _is_locked(descriptor, fcntl.LOCK_SH):
             raise BadInput("this home is up already", hint="`beejan down` stops it")
+        if time.monotonic() > until_s:
+            raise BadInput("others only ask whether this home is up, and do not end", hint="end them")
         fcntl.flock(descriptor, fcntl.LOCK_UN)
         time.sleep(random.uniform(0, LOOK_S))  # two that come at once do not meet again
 

@@ -31,8 +31,11 @@ class Publisher:
         """Publish the next committed segment; True when there was one."""
         progress = self._plans.progress()
         listed = {segment.name: segment for segment in self._log.segments()}
-        for name in self._plans.published(listed.keys() - progress.keys()):
-            self._remove(name)
+        for name in self._plans.published((listed.keys() | self._stopped.keys()) - progress.keys()):
+            if name in listed:
+                self._remove(name)
+            else:
+                del self._stopped[name]  # it came back damaged, and somebody removed it
         for name, (planned_to, last_plan) in progress.items():
             if name in self._stopped or last_plan > commit_seq:
                 continue
@@ -105,12 +108,23 @@ class Publisher:
         return Entry(at, UNKNOWN_DATE if date is None else date.isoformat(), b"")
 
     def _verify(self, segment: Segment, frames: Sequence[Located]) -> None:
-        """Of a frame given up since somebody published it, the raw layer may still have what it was."""
-        written = {at.offset: at for at in self._raw.read(segment.name)}
-        found = [(at, written.get(at.offset)) for at in frames]
-        if any(as_is is None or (at.envelope is not None and as_is != at) for at, as_is in found):
+        written = self._raw.read(segment.name)
+        if written != list(frames) and not _is_from_before(written, frames):
             raise CorruptFrame(
                 "raw files differ from the segment they were written from",
                 hint="the segment stays in the log; check the disk or object store, then run again",
                 segment=segment.name,
             )
+
+
+def _is_from_before(written: Sequence[Located], frames: Sequence[Located]) -> bool:
+    """Whether somebody may have published these frames before some were given up: those as they were, the
+    others as they are, each once."""
+    found = {at.offset: at for at in written}
+    given_up = [at.offset for at in frames if at.envelope is None]
+    return (
+        bool(given_up)
+        and len(found) == len(written)
+        and all(offset in found for offset in given_up)
+        and all(found.get(at.offset) == at for at in frames if at.envelope is not None)
+    )

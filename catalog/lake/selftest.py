@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import Table
 
-from catalog.errors import CommitConflict, UnsafeStore
+from catalog.errors import CommitConflict, Stopped, UnsafeStore
 from catalog.lake.folder import Folder
 from catalog.lake.store import Store
 from catalog.lake.swap import SNAPSHOT_SEQ, swap
@@ -27,10 +27,7 @@ def prove_guard(store: Store, now_us: int) -> None:
     table in `ops` that nobody reads, until a start finds that it is old.
     """
     for name in store.named(PREFIX):
-        with suppress(NoSuchTableError):  # another start removes it too, or its own test is over
-            left = store.load(name)
-            if now_us - left.metadata.last_updated_ms * 1000 > LEFT_US:
-                _remove(store, name, left)
+        _remove_left(store, name, now_us)
     spec = TableSpec(
         name=f"{PREFIX}{secrets.token_hex(8)}",
         columns=(Column("plan", "long", True, "any number"),),
@@ -49,8 +46,22 @@ def prove_guard(store: Store, now_us: int) -> None:
         _remove(store, spec.name, stale)
 
 
+def _remove_left(store: Store, name: str, now_us: int) -> None:
+    try:
+        left = store.load(name)
+    except NoSuchTableError:
+        return  # another start removed it, or its own test is over
+    except Stopped:  # its files are gone or damaged: only its name is left to remove
+        with suppress(NoSuchTableError):
+            store.drop(name)
+        return
+    if now_us - left.metadata.last_updated_ms * 1000 > LEFT_US:
+        _remove(store, name, left)
+
+
 def _remove(store: Store, name: str, table: Table) -> None:
-    store.drop(name)
+    with suppress(NoSuchTableError):  # another start, by a clock far ahead
+        store.drop(name)
     with suppress(OSError):  # it is nobody's table any more
         Folder(table).remove()
 

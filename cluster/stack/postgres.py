@@ -134,12 +134,17 @@ def _data(stack: Stack) -> Path:
 def _is_held(stack: Stack) -> bool:
     """Whether a process of an earlier server has its shared memory yet, which its lock file names."""
     try:
-        named = (_data(stack) / "postmaster.pid").read_text().splitlines()[_MEMORY].split()
+        named = _block((_data(stack) / "postmaster.pid").read_text().splitlines()[_MEMORY])
         listed = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
-    except (FileNotFoundError, IndexError):
+    except (FileNotFoundError, IndexError, ValueError):  # none, or what a power cut left of it
         return False
-    blocks = map(str.split, listed)
-    return any(block[:2] == named and int(block[_ATTACHED]) > 0 for block in blocks)
+    return any(_block(line) == named and int(line.split()[_ATTACHED]) > 0 for line in listed)
+
+
+def _block(line: str) -> tuple[int, int]:
+    """Key and number of a block of memory; only one of the two files has a sign before a large key."""
+    key, number = map(int, line.split()[:2])
+    return key & 0xFFFFFFFF, number
 
 
 def _program(name: str) -> Path:

@@ -163,14 +163,15 @@ def write_private(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now. Raises BadInput when there are too few."""
+def free_ports(count: int, address: str = ADDRESS) -> list[int]:
+    """Ports that nobody listens on now at this address, "" for every one. Raises BadInput when there are too
+    few."""
     found: list[int] = []
     with ExitStack() as held:
         for _ in range(len(_PORTS)):
             tried = held.enter_context(socket.socket())
             try:
-                tried.bind((ADDRESS, secrets.choice(_PORTS)))
+                tried.bind((address, secrets.choice(_PORTS)))
             except OSError:
                 continue
             found.append(tried.getsockname()[1])

@@ -149,6 +149,17 @@ def test_a_publisher_that_wakes_after_a_rival_names_nothing_and_leaves_nothing(
     assert_nothing_unnamed(tmp_path)
 
 
+def test_a_damaged_manifest_is_written_anew_by_who_still_has_the_segment(tmp_path: Path) -> None:
+    raw = Raw(Folder(tmp_path))
+    raw.write(SEGMENT, entries())
+    (manifest,) = (tmp_path / "manifests").iterdir()
+    content = bytearray(manifest.read_bytes())
+    content[len(content) // 2] ^= 1
+    manifest.write_bytes(content)
+    raw.write(SEGMENT, entries())
+    assert_nothing_unnamed(tmp_path)
+
+
 def test_a_segment_that_is_not_published_is_no_damage(tmp_path: Path) -> None:
     with pytest.raises(LookupError):
         Raw(Folder(tmp_path)).read("seg-unknown")

@@ -43,7 +43,7 @@ def taken() -> Iterator[int]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, own_ports: None) -> Settings:
     """A home and a port that are free."""
     return small(tmp_path / "home", port=free_ports(1)[0])
 

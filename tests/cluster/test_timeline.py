@@ -14,6 +14,7 @@ from catalog.errors import ChainBroken, CorruptFrame, Unavailable
 from catalog.lake import read
 from catalog.lake.commit import Head, Lake
 from catalog.lake.rebuild import source_seq
+from catalog.raw import Raw
 from catalog.tables import COMPLAINTS, EVENTS
 from cluster.checks import find_event, give_up, is_idle, ledger_home, redecide_home, verify_home
 from cluster.settings import Settings
@@ -209,6 +210,21 @@ def test_a_committed_frame_that_is_damaged_while_it_is_published_keeps_its_row(
     assert sorted(str(row["event_id"]) for row in rows(open_stores(settings))) == sorted(sent)
     assert_sound(open_stores(settings), 30)
     assert open_stores(settings).log.segments() == []
+
+
+def test_a_frame_that_is_twice_in_the_raw_layer_is_seen_before_the_hot_copy_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = small(tmp_path, segment_bytes=1 << 20)
+    append(settings, [line(i) for i in range(30)])
+    read_back = Raw.read
+    with monkeypatch.context() as doubled:
+        doubled.setattr(Raw, "read", lambda raw, name: [at for at in read_back(raw, name) for _ in range(2)])
+        with pytest.raises(CorruptFrame, match="raw files differ"):
+            run(settings)
+    assert len(open_stores(settings).log.segments()) == 1
+    run(settings)
+    assert_sound(open_stores(settings), 30)
 
 
 def test_a_segment_that_is_nowhere_any_more_is_told(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ class Seen(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(tmp_path_factory: pytest.TempPathFactory, own_ports: None) -> Iterator[House]:
     found = House(tmp_path_factory.mktemp("house") / "home")
     with ended(found):
         yield found

@@ -142,6 +142,18 @@ def test_the_self_test_removes_what_a_killed_one_left_and_no_living_one(
     assert lake.store.named(selftest.PREFIX) == list(Folder(left).listed()) == []
 
 
+def test_what_a_killed_self_test_left_stops_no_start_when_its_files_are_gone(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr(selftest, "_remove", lambda *_: None)
+        lake.self_test(0)
+    (name,) = lake.store.named(selftest.PREFIX)
+    Folder(lake.store.load(name)).remove()
+    lake.self_test(0)
+    assert lake.store.named(selftest.PREFIX) == []
+
+
 def test_the_self_test_notices_retries(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     load = lake.store._catalog.load_table
     monkeypatch.setattr(lake.store, "load", load)

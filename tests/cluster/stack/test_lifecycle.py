@@ -28,11 +28,14 @@ from catalog.clock import SystemClock
 from catalog.errors import Unavailable
 from cluster.stack import daemon, lifecycle, seaweed, trino
 from cluster.stack.stack import Stack
+from cluster.waiting import wait
 from serve_apps.query.access import rules
 from tests.stacks import settings_of
 
 NAMES = ["postgres", "seaweed", "trino"]
 CREATORS = 50
+PATIENCE_S = 600.0
+"""Only ever passes when it would never come."""
 BEEJAN = Path(sys.executable).parent / "beejan"
 
 
@@ -160,14 +163,17 @@ def test_a_server_that_hangs_is_told(stack: Stack, name: str) -> None:
     # Of PostgreSQL the first process takes connections in.
     hanging.send(signal.SIGSTOP)
     try:
-        heard = answering(stack)
-        while len(heard) < len(NAMES) - 1:  # a busy machine may let another one miss its time
-            heard |= answering(stack)
+        heard = set[str]()
+
+        def has_heard_the_others() -> bool:  # a busy machine may let one of them miss its time
+            heard.update(answering(stack))
+            return len(heard) >= len(NAMES) - 1
+
+        assert wait(has_heard_the_others, PATIENCE_S)
     finally:
         hanging.send(signal.SIGCONT)
     assert heard == set(NAMES) - {name}
-    while answering(stack) != set(NAMES):
-        os.sched_yield()
+    assert wait(lambda: answering(stack) == set(NAMES), PATIENCE_S)
 
 
 def answering(stack: Stack) -> set[str]:
