@@ -21,6 +21,7 @@ from cluster.settings import Settings
 from cluster.wiring import Stores, open_stores
 from pipelines.curate import Curator, Learned
 from pipelines.maintain import Maintainer
+from pipelines.publish import Publisher
 from pipelines.status import status
 from tests.homes import append, line, run, small
 
@@ -298,6 +299,9 @@ def test_a_published_segment_that_comes_back_unsealed_and_damaged_stops_nothing_
     assert source_seq(open_stores(settings).lake(), COMPLAINTS.name) == 2
     for path in (came_back, sealed.with_suffix(".durable")):
         path.unlink()
+    stores, stopped = open_stores(settings), {sealed.stem: CorruptFrame("it came back damaged")}
+    Publisher(stores.log, stores.raw, stores.plans, stores.clock, stopped).turn(2)
+    assert stopped == {}  # nor does a run that goes on hold it against anybody
     run(settings)
     assert_sound(open_stores(settings), 60)
 
