@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import traceback
 from functools import partial
@@ -13,8 +12,7 @@ from rich.console import Console
 
 from catalog import failpoints
 from catalog.errors import BadInput, BeejanError, NotDurable, Permanent
-from cluster import demo_cli, doors_cli, log_cli, views_cli
-from cluster import up as background
+from cluster import demo_cli, doors_cli, log_cli, ray_environment, up_cli, views_cli
 from cluster.console import (
     FINDING,
     NOT_DURABLE,
@@ -22,6 +20,7 @@ from cluster.console import (
     USAGE,
     AsJson,
     configured,
+    log_to_stderr,
     show,
     table,
     with_profile,
@@ -35,8 +34,9 @@ app.add_typer(doors_cli.keys_app, name="keys")
 app.add_typer(views_cli.views_app, name="views")
 app.add_typer(stack_app, name="stack")
 for command in (
-    doors_cli.up,
-    doors_cli.down,
+    up_cli.up,
+    up_cli.down,
+    up_cli.doctor,
     doors_cli.query,
     doors_cli.questions,
     doors_cli.dictionary,
@@ -50,9 +50,7 @@ for command in (
 
 def main() -> None:
     """Run the command; errors become one line and an exit code."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
-    )
+    log_to_stderr()
     with_profile(app)
     try:
         app(standalone_mode=True)
@@ -94,14 +92,16 @@ def run(
     if runtime == "plain":
         from cluster import plain as chosen
     else:
+        ray_environment.choose()
         from cluster import rayed as chosen  # type: ignore[no-redef]
     chosen.run(settings, until_idle, stop, partial(is_idle, settings))
 
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """How far things are; exit code 4 when something waits for a person."""
+    """How far things are; exit code 4 when something waits for a person, or does not flow."""
     from cluster.presence import living
+    from cluster.supervisor.outlook import outlook
     from cluster.wiring import open_stores
     from pipelines import status as reader
 
@@ -110,10 +110,9 @@ def status(as_json: AsJson = False) -> None:
     head = stores.lake().head("structured.events")
     found = reader.status(stores.log, stores.plans, head, stores.clock.now_us())
     stopped = [halt._asdict() for halt in found.stopped]
-    holder = background.running(settings)
-    doors = {"doors": "not up" if holder is None else holder.address}
-    show(found._asdict() | doors | {"actors": living(stores.home), "stopped": stopped}, as_json)
-    if stopped:
+    seen = outlook(settings, found.oldest_unplanned_s)
+    show(found._asdict() | seen._asdict() | {"actors": living(stores.home), "stopped": stopped}, as_json)
+    if stopped or seen.trouble:
         raise typer.Exit(STOPPED)
 
 

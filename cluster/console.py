@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
+import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Annotated, Any, get_type_hints
@@ -18,9 +20,37 @@ from cluster import settings as settings_module
 from cluster import up
 from cluster.settings import Profile, Settings
 
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 OK, FINDING, USAGE, NOT_DURABLE, STOPPED = 0, 1, 2, 3, 4
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+class Repeated(logging.Filter):
+    """Lets a line through once; when others follow, it says how often the same one came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._line = ""
+        self._times = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False for a line that repeats the one before."""
+        line = record.getMessage()
+        if line == self._line:
+            self._times += 1
+            return False
+        if self._times:
+            record.msg, record.args = f"(the line before came {self._times} more times) {line}", ()
+        self._line, self._times = line, 0
+        return True
+
+
+def log_to_stderr() -> None:
+    """Where every process of ours logs. Lines that repeat are counted, not repeated."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Repeated())
+    logging.basicConfig(level=logging.WARNING, format=FORMAT, handlers=[handler])
 
 
 def with_profile(commands: typer.Typer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +18,9 @@ from rich.table import Table
 from catalog.errors import BadInput
 from cluster import up as background
 from cluster.console import cells, configured, table
-from cluster.doors_cli import jdbc, start
 from cluster.settings import Settings
+from cluster.stack.stack import free_ports
+from cluster.up_cli import jdbc, start
 
 REPORT = Path("demo-report.jsonl")
 INTERRUPTED = 130
@@ -38,7 +40,7 @@ def demo(
 
     if (input_ is None) != (mapping is None):
         raise BadInput("a file needs its mapping, and a mapping its file", hint="give both or none")
-    settings, console = configured(), Console()
+    settings, console = _with_a_free_port(configured()), Console()
     began_s = time.monotonic()
     if input_ is not None and mapping is not None:
         sent, records = day.posts(input_, mapping)
@@ -56,6 +58,18 @@ def demo(
     except KeyboardInterrupt:
         console.print("interrupted: what was acknowledged is kept and decided")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _with_a_free_port(settings: Settings) -> Settings:
+    """Another port where nobody chose one and it is taken; that of what is up already."""
+    if os.environ.get("BEEJAN_PORT") or background.running(settings) is not None:
+        return settings
+    try:
+        background.require_free(settings)
+    except BadInput:
+        os.environ["BEEJAN_PORT"] = str(free_ports(1)[0])
+        return configured()
+    return settings
 
 
 def _raise_servers(settings: Settings, console: Console) -> None:

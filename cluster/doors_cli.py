@@ -1,9 +1,8 @@
-"""Commands of the doors: up, down, keys, query, decide."""
+"""Commands of the doors: keys, query, questions, dictionary, decide."""
 
 from __future__ import annotations
 
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,70 +10,12 @@ import typer
 
 from catalog.clock import SystemClock, to_datetime
 from catalog.errors import BadInput
-from cluster import up as background
 from cluster.console import AsJson, cells, configured, show, table
-from cluster.settings import PROFILES, Settings
-from cluster.stop import Stop
 
 if TYPE_CHECKING:
     from catalog.control.keys import Key
 
 keys_app = typer.Typer(no_args_is_help=True, help="Keys of the doors.")
-
-
-def up(
-    foreground: Annotated[bool, typer.Option("--foreground", help="Stay in this process.")] = False,
-) -> None:
-    """Start everything on this machine: Ray, the flow, the doors. `beejan down` stops it."""
-    settings = configured()
-    if foreground:
-        _hold(settings)
-        return
-    is_new = start(settings)
-    at = background.address(settings)
-    typer.echo(f"{'up' if is_new else 'up already'} at {at}")
-    typer.echo(f"  events     POST {at}/v1/CHANNEL/events\n  questions  POST {at}/v1/sql")
-    if sql := jdbc(settings):
-        typer.echo(f"  JDBC       {sql}")
-    typer.echo("  keys       beejan keys create SOURCE --channel CHANNEL\n  stop       beejan down")
-
-
-def jdbc(settings: Settings) -> str:
-    """Where a JDBC client asks Trino; nothing where there is none."""
-    from cluster.places import places
-
-    trino = places(settings).trino
-    if trino is None:
-        return ""
-    address = trino.address.removeprefix("https://")
-    return f"jdbc:trino://{address}/lake/served?SSL=true&SSLTrustStorePath={trino.certificate}"
-
-
-def start(settings: Settings, **defaults: str) -> bool:
-    """Start it and wait, with a word about the wait; False when it was up already."""
-    if background.running(settings) is None:
-        if settings.profile != PROFILES[0]:
-            from cluster.wiring import open_keys
-
-            open_keys(settings)  # a server that is away is told here, not in the log of what was started
-        typer.echo("starting Ray and the doors: 10 to 30 seconds", err=True)
-    return background.start(settings, **defaults)
-
-
-def _hold(settings: Settings) -> None:
-    from cluster import rayed, serving
-
-    stopping = Stop()
-    stopping.listen()
-    with background.held(settings), serving.proxy_chosen():
-        doors = rayed.Doors(partial(serving.open_doors, settings), serving.close_doors)
-        # Nobody who holds a home up gives up waiting for another sequencer to end.
-        rayed.run(settings, False, stopping, lambda: False, doors)
-
-
-def down() -> None:
-    """Stop in order: the doors take nothing more, what is durable is decided, nothing is lost."""
-    typer.echo("stopped" if background.stop(configured()) else "was not up")
 
 
 def query(

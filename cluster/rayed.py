@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import ray
@@ -17,16 +20,19 @@ from actors.dedup.dedup import Dedup
 from actors.sequencer.actor import Run, SequencerActor
 from actors.worker.actor import RayWorkers, WorkerActor
 from catalog import failpoints
-from catalog.errors import BeejanError, Stopped
-from cluster import presence
+from catalog.errors import BeejanError, Stopped, Unavailable
+from cluster import presence, ray_environment
 from cluster.home import Home
 from cluster.settings import Settings
+from cluster.stack.stack import free_ports
 from cluster.stop import Stop
 from cluster.wiring import dedup_config, run_sequencer, worker_config
 from pipelines.stages.signature import similarities
 
 OBJECT_STORE_BYTES = 256 << 20
 LOOK_S = 0.2
+TEMPORARY = "/tmp"
+"""Holds a folder of our own, wherever TMPDIR is: the name of a socket has to be short."""
 RESTART_S = 1.0
 NAMESPACE = "beejan"
 MEMORY = "dedup"
@@ -34,43 +40,62 @@ MEMORY = "dedup"
 log = logging.getLogger(__name__)
 
 
-class Doors(NamedTuple):
-    """What to do once the actors run, and before they are told to stop."""
-
-    opened: Callable[[], None]
-    closed: Callable[[], None]
-
-
 def _nothing() -> None:
     return None
 
 
-NO_DOORS = Doors(_nothing, _nothing)
+class Doors(NamedTuple):
+    """What to do once the actors run, before they are told to stop, and a few times a second in between."""
+
+    opened: Callable[[], None] = _nothing
+    closed: Callable[[], None] = _nothing
+    heartbeat: Callable[[], None] = _nothing
 
 
 def run(
-    settings: Settings, until_idle: bool, stopping: Stop, give_up: Callable[[], bool], doors: Doors = NO_DOORS
+    settings: Settings,
+    until_idle: bool,
+    stopping: Stop,
+    give_up: Callable[[], bool],
+    doors: Doors = Doors(),  # noqa: B008 immutable
+    folder: Path | None = None,
 ) -> bool:
-    """Run the sequencer under Ray, here, until it ends; False when `give_up` ended the wait for another."""
+    """Run the sequencer under Ray, here, until it ends; False when `give_up` ended the wait for another.
+
+    Ray's temporary files are in `folder`, else in one of its own. Raises Unavailable when Ray ends.
+    """
     Home(settings.home).make_patiently(time.sleep, stopping)
     presence.note(Home(settings.home), "driver")
-    try:
-        start_ray(settings)
-    except SystemExit:
-        return False  # told to stop while Ray started: nothing had begun
-    stopping.listen()  # Ray took the signals
-    try:
-        *_kept, sequencer = start_actors(settings)
-        doors.opened()
-        stopping.listen()
-        return _watch(sequencer, until_idle, stopping, give_up, doors.closed)
-    finally:
-        ray.shutdown()
+    with TemporaryDirectory(prefix="beejan-", dir=TEMPORARY, ignore_cleanup_errors=True) as own:
+        try:
+            start_ray(settings, folder or Path(own))
+        except SystemExit:
+            return False  # told to stop while Ray started: nothing had begun
+        stopping.listen()  # Ray took the signals
+        try:
+            *_kept, sequencer = start_actors(settings)
+            doors.opened()
+            stopping.listen()
+            return _watch(sequencer, until_idle, stopping, give_up, doors)
+        finally:
+            ray.shutdown()
 
 
-def start_ray(settings: Settings) -> None:
-    """A Ray of our own on this machine, with limits: one processor's worth of each actor."""
-    before = os.umask(0o077)  # Ray would let everybody read its token
+def start_ray(settings: Settings, folder: Path) -> None:
+    """A Ray of our own on this machine, on the loopback address only, with limits: one processor's worth of
+    each actor. Everybody who calls it needs the token in `folder`, whatever the environment says of Ray."""
+    token = folder / "token"
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_hex(32))
+    dashboard, autoscaler = free_ports(2)
+    ray_environment.choose()
+    os.environ |= {
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        # Fixed ones unless told otherwise: of two products the second one would have none.
+        "DASHBOARD_METRIC_PORT": str(dashboard),
+        "AUTOSCALER_METRIC_PORT": str(autoscaler),
+    }
+    before = os.umask(0o077)
     try:
         ray.init(
             address="local",  # whatever else runs here, or is named in the environment
@@ -79,6 +104,8 @@ def start_ray(settings: Settings) -> None:
             include_dashboard=False,
             logging_level=logging.ERROR,
             namespace=NAMESPACE,
+            _temp_dir=str(folder / "ray"),
+            _system_config={"enable_metrics_collection": False},  # nobody reads them, and anybody could
         )
     finally:
         os.umask(before)
@@ -104,15 +131,16 @@ def _watch(
     until_idle: bool,
     stopping: Callable[[], bool],
     give_up: Callable[[], bool],
-    close: Callable[[], None],
+    doors: Doors,
 ) -> bool:
     running, told = sequencer.run.remote(until_idle, give_up), False
     while True:
+        doors.heartbeat()
         try:
             return bool(ray.get(running, timeout=LOOK_S))
         except GetTimeoutError:
             if stopping() and not told:
-                close()
+                doors.closed()
                 sequencer.stop.remote()
                 told = True
         except RayTaskError as failure:
@@ -122,12 +150,20 @@ def _watch(
             kind = type(failure.cause).__name__
             raise Stopped("the sequencer failed", hint="check the home's disk", cause=kind) from None
         except RayActorError:
+            if dead := _ended_parts():
+                raise Unavailable("Ray has ended", hint="start it again", ended=", ".join(dead)) from None
             # It comes back with nothing but its settings, and reads the rest from what is durable.
             log.warning("the sequencer ended and is started again; nothing is lost")
             time.sleep(RESTART_S)
             if told:
                 sequencer.stop.remote()
             running = sequencer.run.remote(until_idle, give_up)
+
+
+def _ended_parts() -> list[str]:
+    """Which processes of Ray's own have ended that this one started: without them nothing comes back."""
+    node: Any = ray._private.worker._global_node
+    return sorted(name for name, _ in node.dead_processes())
 
 
 def _build(settings: Settings) -> Run:

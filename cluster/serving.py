@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import ray
@@ -21,7 +18,6 @@ from catalog.control.keys import KeyCache
 from catalog.errors import BeejanError
 from cluster import query_side
 from cluster.settings import Settings
-from cluster.stack.stack import free_ports
 from cluster.wiring import bundle_in_force, open_keys, open_log, writer_config
 from serve_apps.ingest.deployment import ingest, passing
 from serve_apps.ingest.deps import Deps
@@ -35,48 +31,13 @@ log = logging.getLogger(__name__)
 INGEST, QUERY = "ingest", "query"
 SEQUENCER = "sequencer"
 
-PROXY = {
-    "RAY_SERVE_ENABLE_HA_PROXY": "1",
-    "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # nobody reads them, and anybody could
-    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
-}
-"""Requests go through HAProxy straight to the replicas, which on one machine need not wait for distant
-proxies to hear that they end. Serve reads this before anything of it runs."""
 
-
-OTHER_PORTS = ("RAY_SERVE_HAPROXY_STATS_PORT", "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT")
-"""Serve's proxy listens on these too, on the same ones in every home unless told otherwise. The address is no
-setting of Serve's: its template binds the status page to every interface, and cannot leave it out."""
-FILES = {
-    "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": "haproxy.cfg",
-    "RAY_SERVE_HAPROXY_SOCKET_PATH": "admin.sock",
-    "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": "server-state",
-    "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": "",
-}
-"""Who may write these may turn requests elsewhere. Unless told otherwise the proxy has them in one folder of
-every account's, which the first to come owns, and leaves them there."""
-FILES_IN = "/tmp"
-"""Holds a folder of our own for them, wherever TMPDIR is: the name of a socket has to be short."""
-
-
-@contextmanager
-def proxy_chosen() -> Iterator[None]:
-    """Before Ray starts, since its processes inherit the choice; when they have ended its files go."""
-    free = free_ports(len(OTHER_PORTS), "")
-    ports = {name: str(port) for name, port in zip(OTHER_PORTS, free, strict=True)}
-    with TemporaryDirectory(prefix="beejan-", dir=FILES_IN, ignore_cleanup_errors=True) as folder:
-        files = {name: str(Path(folder, file)) for name, file in FILES.items()}
-        for name, value in (PROXY | ports | files).items():
-            os.environ.setdefault(name, value)
-        yield
-
-
-def open_doors(settings: Settings) -> None:
-    """Start the doors on the running Ray; they answer when this returns."""
+def open_doors(settings: Settings, port: int) -> None:
+    """Start the doors on the running Ray; they answer when this returns. Nobody uses Serve's own way in,
+    which needs a port all the same."""
     serve.start(
         proxy_location="HeadOnly",
-        http_options={"host": settings.host, "port": settings.port},
+        http_options={"host": "127.0.0.1", "port": port},
         logging_config={"log_level": "WARNING", "enable_access_log": False},
     )
     logging.getLogger("ray.serve").setLevel(logging.WARNING)

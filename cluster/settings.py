@@ -110,6 +110,15 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
     return Settings(**given)
 
 
+def environment(settings: Settings) -> dict[str, str]:
+    """These settings for a process in another folder: as environment variables, paths absolute."""
+    given = {spec.metadata["name"]: getattr(settings, spec.name) for spec in fields(Settings)}
+    return {
+        name: str(value.expanduser().absolute() if isinstance(value, Path) else value)
+        for name, value in given.items()
+    }
+
+
 def is_chosen() -> bool:
     """Whether this process was told its profile."""
     return bool(os.environ.get(_PROFILE))

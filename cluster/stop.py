@@ -15,7 +15,7 @@ class Stop:
     def __call__(self) -> bool:
         return self._told.is_set()
 
-    def listen(self) -> None:
-        """Take the signals; again after a library took them for itself."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+    def listen(self, *numbers: signal.Signals) -> None:
+        """Take the signals, SIGTERM and SIGINT unless given; again after a library took them for itself."""
+        for number in numbers or (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._told.set())

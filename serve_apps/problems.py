@@ -61,9 +61,14 @@ def problem(
 
     Neither `detail` nor `hint` may quote what the caller sent.
     """
-    body = {"type": f"/problems/{code}", "title": title, "status": status, "code": code}
-    body |= {name: text for name, text in (("detail", detail), ("hint", hint)) if text}
+    body = document(status, code, title, detail, hint)
     return Response(msgspec.json.encode(body), status, headers, MEDIA_TYPE)
+
+
+def document(status: int, code: str, title: str, detail: str = "", hint: str = "") -> dict[str, str | int]:
+    """What a problem answer says (RFC 9457)."""
+    body: dict[str, str | int] = {"type": f"/problems/{code}", "title": title, "status": status, "code": code}
+    return body | {name: text for name, text in (("detail", detail), ("hint", hint)) if text}
 
 
 async def tell(_: Request, error: Exception) -> Response:

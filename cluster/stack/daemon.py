@@ -75,14 +75,19 @@ def own_note() -> str:
     return f"{Path('/proc/self/stat').read_text()}{boot()}\n"
 
 
-def noted(note: Path) -> Daemon | None:
-    """The process that a note names, if it still runs."""
+def named(note: Path) -> Daemon | None:
+    """The process that a note names, whether it still runs or not."""
     try:
         stat, _, boot = note.read_text().strip().rpartition("\n")
-        found = Daemon(int(stat.partition(" ")[0]), int(_stat(stat)[_START]), boot)
+        return Daemon(int(stat.partition(" ")[0]), int(_stat(stat)[_START]), boot)
     except (FileNotFoundError, ValueError, IndexError):  # none, or what a power cut left of it
         return None
-    return found if found.is_alive() else None
+
+
+def noted(note: Path) -> Daemon | None:
+    """The process that a note names, if it still runs."""
+    found = named(note)
+    return found if found is not None and found.is_alive() else None
 
 
 def family(pid: int) -> list[int]:

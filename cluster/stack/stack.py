@@ -178,3 +178,17 @@ def free_ports(count: int, address: str = ADDRESS) -> list[int]:
             if len(found) == count:
                 return found
     raise BadInput("too few free ports", hint=f"something holds most of {_PORTS.start} to {_PORTS.stop}")
+
+
+def free_range(count: int) -> int:
+    """The first of `count` ports in a row that nobody listens on now. Raises BadInput when there are none."""
+    for _ in range(1_000):
+        first = secrets.choice(_PORTS[:-count])
+        with ExitStack() as held:
+            try:
+                for port in range(first, first + count):
+                    held.enter_context(socket.socket()).bind((ADDRESS, port))
+            except OSError:
+                continue
+            return first
+    raise BadInput("too few free ports", hint=f"something holds most of {_PORTS.start} to {_PORTS.stop}")

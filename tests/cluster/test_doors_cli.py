@@ -149,7 +149,7 @@ def test_what_does_not_come_up_is_told_with_its_log(settings: Settings, monkeypa
     monkeypatch.setenv("BEEJAN_PLAN_ROWS", "many")
     with pytest.raises(Unavailable) as told:
         up.start(settings)
-    assert "BEEJAN_PLAN_ROWS" in Path(str(told.value.fields["log"])).read_text()
+    assert "BEEJAN_PLAN_ROWS" in told.value.hint
 
 
 def test_who_is_interrupted_while_it_starts_leaves_nothing_running(
@@ -165,7 +165,7 @@ def test_who_is_interrupted_while_it_starts_leaves_nothing_running(
         assert given["env"]["BEEJAN_CURATE_S"] == "5"
         return started[0]
 
-    monkeypatch.setattr(up, "_await_doors", interrupt)
+    monkeypatch.setattr(up, "_await_ready", interrupt)
     stub = {"Popen": popen, "DEVNULL": None, "TimeoutExpired": subprocess.TimeoutExpired}
     monkeypatch.setattr("cluster.up.subprocess", type("Stub", (), stub))
     with pytest.raises(KeyboardInterrupt):
