@@ -26,7 +26,7 @@ from cluster.stack.daemon import Daemon
 from cluster.waiting import wait
 from serve_apps.problems import MEDIA_TYPE, RETRY_S, Refusal, document, refusals
 
-HEAD_S, HARD_STOP_S = 10, 20
+HEAD_S, QUEUE_S, HARD_STOP_S = 10, 1, 20
 MOST_CONNECTIONS = 9_000
 START_S = 10.0
 REASONS = {400: "Bad Request", 408: "Request Timeout", 429: "Too Many Requests", 503: "Service Unavailable"}
@@ -164,6 +164,7 @@ def config(folder: Path, listening: Listening, ports: list[int]) -> str:
         metrics_port=listening.metrics_port,
         closed=closed,
         head_s=HEAD_S,
+        queue_s=QUEUE_S,
         hard_stop_s=HARD_STOP_S,
         ingest=servers,
         lookups=lookups,

@@ -9,7 +9,7 @@ import socket
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
@@ -44,6 +44,9 @@ class Replica(ThreadingHTTPServer):
         self.seen: list[str] = []
         super().__init__(("127.0.0.1", port), Answering)
         Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def handle_error(self, *_: object) -> None:
+        """The proxy ends connections as it likes."""
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -86,19 +89,24 @@ class Front:
         self.proxy = Proxy(folder / "files", folder / "note", folder / "log")
         self.proxy.write(self.at, range(self.first, self.first + PORTS))
         self.url = f"http://127.0.0.1:{self.at.port}"
-        self.living: Counter[str] = Counter()
+        self.living: set[tuple[str, str]] = set()
         self.client = httpx.Client(base_url=self.url, timeout=WAIT_S)
 
     @contextmanager
     def replica(self, slot: int, application: str = "ingest") -> Iterator[Replica]:
         """One that the proxy knows of."""
-        self.living[application] += 1
+        self.living.add((application, f"s{slot}"))
         with Replica(self.first + slot, application) as made:
-            assert wait(lambda: self.proxy.up()[application] == self.living[application], WAIT_S)
+            assert wait(lambda: self.up() == self.living, WAIT_S)
             yield made
             made.go_on.set()
             made.shutdown()
-        self.living[application] -= 1
+        self.living.remove((application, f"s{slot}"))
+
+    def up(self) -> set[tuple[str, str]]:
+        """Application and slot of each replica that gets requests."""
+        told = [each[:2] for each in self.proxy._statistics() if each[17].startswith("UP")]
+        return {(name, slot) for name, slot in told if name != "lookups"}
 
     def post(self, key: str = "k", **given: Any) -> httpx.Response:
         """One event, sent with this key."""
@@ -108,13 +116,19 @@ class Front:
 
 @pytest.fixture
 def front(tmp_path: Path, own_ports: None) -> Iterator[Front]:
-    found = Front(tmp_path)
-    found.proxy.start()
+    with listening(Front(tmp_path)) as found:
+        yield found
+
+
+@contextmanager
+def listening(front: Front) -> Iterator[Front]:
+    """Its proxy runs."""
+    front.proxy.start()
     try:
-        with found.client:
-            yield found
+        with front.client:
+            yield front
     finally:
-        found.proxy.stop(0.0)
+        front.proxy.stop(0.0)
 
 
 def require_refusal(answer: httpx.Response, code: str) -> None:
@@ -171,37 +185,32 @@ def test_a_key_with_too_much_under_way_is_refused_and_others_are_not(
 ) -> None:
     monkeypatch.setitem(LIMITS, "requests_of_one_key", 3)
     made = Front(tmp_path)
-    with ExitStack() as ending:
-        ending.callback(made.proxy.stop, 0.0)
-        made.proxy.start()
-        with made.replica(0) as replica, ThreadPoolExecutor(8) as pool:
-            replica.go_on.clear()
-            waiting = [pool.submit(made.post, "loud") for _ in range(3)]
-            assert wait(lambda: replica.seen.count("Bearer loud") == 3, WAIT_S)
-            require_refusal(made.post("loud"), "too_many_requests")
-            quiet = pool.submit(made.post, "quiet")
-            assert wait(lambda: "Bearer quiet" in replica.seen, WAIT_S)
-            replica.go_on.set()
-            assert {each.result().status_code for each in (*waiting, quiet)} == {202}
+    with listening(made), made.replica(0) as replica, ThreadPoolExecutor(8) as pool:
+        replica.go_on.clear()
+        waiting = [pool.submit(made.post, "loud") for _ in range(3)]
+        assert wait(lambda: replica.seen.count("Bearer loud") == 3, WAIT_S)
+        require_refusal(made.post("loud"), "too_many_requests")
+        quiet = pool.submit(made.post, "quiet")
+        assert wait(lambda: "Bearer quiet" in replica.seen, WAIT_S)
+        replica.go_on.set()
+        assert {each.result().status_code for each in (*waiting, quiet)} == {202}
 
 
 def test_of_those_that_wait_a_quiet_key_goes_first(
     tmp_path: Path, own_ports: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(LIMITS, "requests_of_one_replica", 1)
+    monkeypatch.setattr(module, "QUEUE_S", 60)
     made = Front(tmp_path)
-    with ExitStack() as ending:
-        ending.callback(made.proxy.stop, 0.0)
-        made.proxy.start()
-        with made.replica(0) as replica, ThreadPoolExecutor(8) as pool:
-            replica.go_on.clear()
-            waiting = [pool.submit(made.post, "loud") for _ in range(5)]
-            assert wait(lambda: queued(made) == 4, WAIT_S)
-            waiting.append(pool.submit(made.post, "quiet"))
-            assert wait(lambda: queued(made) == 5, WAIT_S)
-            replica.go_on.set()
-            assert {each.result().status_code for each in waiting} == {202}
-            assert replica.seen[:2] == ["Bearer loud", "Bearer quiet"]
+    with listening(made), made.replica(0) as replica, ThreadPoolExecutor(8) as pool:
+        replica.go_on.clear()
+        waiting = [pool.submit(made.post, "loud") for _ in range(5)]
+        assert wait(lambda: queued(made) == 4, WAIT_S)
+        waiting.append(pool.submit(made.post, "quiet"))
+        assert wait(lambda: queued(made) == 5, WAIT_S)
+        replica.go_on.set()
+        assert {each.result().status_code for each in waiting} == {202}
+        assert replica.seen[:2] == ["Bearer loud", "Bearer quiet"]
 
 
 def queued(front: Front) -> int:
@@ -218,14 +227,11 @@ def test_a_head_that_does_not_end_is_cut(
 ) -> None:
     monkeypatch.setattr(module, "HEAD_S", 1)
     made = Front(tmp_path)
-    with ExitStack() as ending:
-        ending.callback(made.proxy.stop, 0.0)
-        made.proxy.start()
-        with made.replica(0):
-            for head in (b"POST /v1/sms/events HTTP/1.1\r\nHost: a\r\n", HALF_A_BODY):
-                with socket.create_connection(("127.0.0.1", made.at.port), WAIT_S) as slow:
-                    slow.sendall(head)
-                    assert b" 408 " in slow.recv(4_096).partition(b"\r\n")[0]
+    with listening(made), made.replica(0):
+        for head in (b"POST /v1/sms/events HTTP/1.1\r\nHost: a\r\n", HALF_A_BODY):
+            with socket.create_connection(("127.0.0.1", made.at.port), WAIT_S) as slow:
+                slow.sendall(head)
+                assert b" 408 " in slow.recv(4_096).partition(b"\r\n")[0]
 
 
 HALF_A_BODY = b"POST /v1/sms/events HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf"
