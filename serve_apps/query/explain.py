@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from catalog.tables import REASONS
+from catalog.bundle.bundle import UNCLASSIFIED
+from catalog.tables import QUARANTINED, REASONS
 
 Row = Mapping[str, Any]
 
@@ -32,7 +33,7 @@ def _arrival(event: Row) -> Iterator[str]:
 
 
 def _disposition(event: Row) -> Iterator[str]:
-    if event["disposition"] == "quarantined":
+    if event["disposition"] == QUARANTINED:
         field = f" (field {event['reason_field']})" if event["reason_field"] else ""
         yield f"It is held back: {REASONS.get(event['reason'], event['reason'])}{field}."
     elif event["disposition"] == "duplicate":
@@ -45,7 +46,9 @@ def _disposition(event: Row) -> Iterator[str]:
 
 
 def _category(event: Row) -> Iterator[str]:
-    if event["l2"] is None:
+    if event["l2"] is None or not _is_judged(event):
+        if event["disposition"] == QUARANTINED and event["reason"] != "idempotency_conflict":
+            yield "It was not judged: nothing here says whether it is a complaint, and about what."
         return
     if event["is_complaint"] is False:
         yield "It does not read like a complaint."
@@ -64,8 +67,16 @@ def _place(event: Row) -> Iterator[str]:
     basis = {"field": "the sender named it", "text": "the text names it"}.get(event["place_basis"] or "")
     if place:
         yield f"Its place is {place}" + (f": {basis}." if basis else ".")
-    elif event["l2"] is not None:
+    elif event["l2"] is not None and _is_judged(event):
         yield "Neither a field nor the text names a place that is known."
+
+
+def _is_judged(event: Row) -> bool:
+    """What breaks its contract is held back before anything judges its text; its empty findings say nothing.
+
+    An id used again is noticed after the judgement, so that such a row may have a category.
+    """
+    return event["disposition"] != QUARANTINED or event["l2"] not in (None, UNCLASSIFIED)
 
 
 def _links(event: Row, cluster: Row | None) -> Iterator[str]:

@@ -45,3 +45,21 @@ def test_says_why(given: dict[str, Any], said: str) -> None:
 def test_says_what_it_belongs_to() -> None:
     said = explain(PLAIN | {"is_representative": True}, {"cluster_id": "c1", "members": 4})
     assert said[-1] == "It belongs to cluster c1 of 4 events. It is the first of them."
+
+
+NOT_FOUND = {"is_complaint": False, "l1": "unclassified", "l2": "unclassified", "confidence": 0.0}
+"""What the flow writes for a text that it did not judge."""
+NO_PLACE = {"country": None, "region": None}
+
+
+@pytest.mark.parametrize("reason", ["event_time_naive", "stage_crash", "id_invalid"])
+def test_what_was_held_back_unjudged_is_not_called_no_complaint(reason: str) -> None:
+    held = {"disposition": "quarantined", "reason": reason, "evidence": "[]"}
+    said = explain(PLAIN | NOT_FOUND | NO_PLACE | held, None)
+    assert said[-1] == "It was not judged: nothing here says whether it is a complaint, and about what."
+    assert not any(word in each for each in said for word in ("read like", "category", "Neither"))
+
+
+def test_an_id_used_again_was_judged_and_keeps_its_category() -> None:
+    said = explain(PLAIN | {"disposition": "quarantined", "reason": "idempotency_conflict"}, None)
+    assert "Its category is network / outage with confidence 0.75, by the rules no_network." in said
