@@ -84,8 +84,8 @@ def _links(event: Row, cluster: Row | None) -> Iterator[str]:
         alike = "" if event["similarity"] is None else f", {event['similarity']:.0%} alike"
         yield f"Its text is nearly that of {event['linked_to']}{alike}."
     if cluster is not None:
-        first = " It is the first of them." if event["is_representative"] else ""
-        yield f"It belongs to cluster {cluster['cluster_id']} of {cluster['members']} events.{first}"
+        first = " It is the first of them." if event["event_id"] == cluster["representative"] else ""
+        yield f"It belongs to cluster {cluster['cluster_id']} of {cluster['members']} complaints.{first}"
 
 
 def _counted(pii: str) -> str:

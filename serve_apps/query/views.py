@@ -21,12 +21,14 @@ from catalog.tables import EVENTS, TABLES
 
 _MEANINGS = {
     "redacted_text": "the text, its identifiers replaced by what kind they were",
-    "segment_offset": "byte offset of its frame in that segment",
+    "log_segment": "file of the log that its bytes came in; nothing about the customer",
+    "log_offset": "where in that file its bytes begin",
+    "segment_offset": "as log_offset, in older versions of the view",
     "first_event_time": "event_time of the earliest member",
     "last_event_time": "event_time of the latest member",
-    "members": "events in the cluster",
+    "members": "complaints in the cluster",
     "customers": "different known customers among them",
-    "representative": "event_id of the first member in commit order",
+    "representative": "event_id of the first of them, by plan",
     "representative_text": "redacted text of the representative",
     "complaints": "accepted events that are complaints",
     "clusters": "different grievances among them: members of one cluster count once",

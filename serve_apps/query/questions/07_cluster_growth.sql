@@ -10,6 +10,7 @@ hours AS (
     SELECT date_trunc('hour', c.event_time) AS hour, count(*) AS joined
     FROM complaints AS c
     JOIN largest AS l ON l.cluster_id = c.cluster_id
+    WHERE c.is_complaint
     GROUP BY date_trunc('hour', c.event_time)
 )
 SELECT hour, joined, sum(joined) OVER (ORDER BY hour) AS members

@@ -12,6 +12,6 @@ SELECT
     complaints,
     CAST(complaints AS double) / sum(complaints) OVER () AS share_of_all,
     CAST(complaints AS double) / sum(complaints) OVER (PARTITION BY l1) AS share_of_l1,
-    sum(complaints) OVER (ORDER BY complaints DESC, l2 ROWS UNBOUNDED PRECEDING) AS running
+    sum(complaints) OVER (ORDER BY l2 = 'unclassified', complaints DESC, l2 ROWS UNBOUNDED PRECEDING) AS running
 FROM counted
-ORDER BY complaints DESC, l2
+ORDER BY l2 = 'unclassified', complaints DESC, l2

@@ -21,7 +21,9 @@ SELECT 'links to events that were erased', count(*)
 FROM events AS e
 WHERE e.linked_to IS NOT NULL AND e.linked_to NOT IN (SELECT event_id FROM events)
 UNION ALL
-SELECT 'clusters whose first member was erased', count_if(representative IS NULL) FROM clusters
+SELECT 'clusters whose first member was erased', count_if(e.event_id IS NULL)
+FROM clusters AS c
+LEFT JOIN events AS e ON e.event_id = c.cluster_id
 UNION ALL
 SELECT 'days whose sum differs', count(*)
 FROM (SELECT local_date, sum(complaints) AS n FROM kpi_daily GROUP BY local_date) AS k

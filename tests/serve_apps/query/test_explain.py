@@ -43,8 +43,10 @@ def test_says_why(given: dict[str, Any], said: str) -> None:
 
 
 def test_says_what_it_belongs_to() -> None:
-    said = explain(PLAIN | {"is_representative": True}, {"cluster_id": "c1", "members": 4})
-    assert said[-1] == "It belongs to cluster c1 of 4 events. It is the first of them."
+    cluster = {"cluster_id": "c1", "members": 4, "representative": PLAIN["event_id"]}
+    said = [explain(PLAIN, cluster | more)[-1] for more in ({}, {"representative": "another"})]
+    assert said[0] == "It belongs to cluster c1 of 4 complaints. It is the first of them."
+    assert said[1] == "It belongs to cluster c1 of 4 complaints."
 
 
 NOT_FOUND = {"is_complaint": False, "l1": "unclassified", "l2": "unclassified", "confidence": 0.0}

@@ -51,20 +51,20 @@ def test_gives_each_view_as_its_contract_says(engine: QueryEngine, view: str, ro
 def test_reads_instants_in_utc_and_lists_as_lists(engine: QueryEngine) -> None:
     hour, minute = datetime(2026, 1, 2, 12, tzinfo=UTC), datetime(2026, 1, 2, 12, 7, tzinfo=UTC)
     sql = "SELECT event_time AS t, date_trunc('hour', event_time) AS h, secondary_l2 AS l FROM events"
-    assert ask(engine, sql + " WHERE segment_offset = 7") == [{"t": minute, "h": hour, "l": ["speed"]}]
+    assert ask(engine, sql + " WHERE log_offset = 7") == [{"t": minute, "h": hour, "l": ["speed"]}]
 
 
 # One line for each way of asking that an analyst relies on: an expression over `events`, and its value.
 EXPRESSIONS: dict[str, Any] = {
     "5 / 2": 2,
     "5.0 / 2": 2.5,
-    "sum(segment_offset)": 190,
-    "avg(segment_offset)": 9.5,
+    "sum(log_offset)": 190,
+    "avg(log_offset)": 9.5,
     "count_if(is_complaint)": 18,
     "count(DISTINCT region)": 2,
     "count(*) FILTER (WHERE region = 'Kano')": 1,
     "approx_percentile(confidence, 0.5)": 0.75,
-    "max_by(segment_offset, event_time)": 19,
+    "max_by(log_offset, event_time)": 19,
     "bool_or(is_complaint)": True,
     "listagg(DISTINCT channel, '+') WITHIN GROUP (ORDER BY channel)": "sms+social",
     "cardinality(array_agg(event_id))": 20,
@@ -150,12 +150,12 @@ def test_says_as_of_which_commit(engine: QueryEngine) -> None:
 @pytest.mark.parametrize(
     ("sql", "rows", "truncated"),
     [
-        ("SELECT segment_offset FROM events ORDER BY segment_offset DESC", [19, 18, 17, 16, 15], True),
-        ("SELECT segment_offset FROM events ORDER BY segment_offset LIMIT 2", [0, 1], False),
-        ("SELECT segment_offset FROM events ORDER BY segment_offset LIMIT 5", [0, 1, 2, 3, 4], False),
-        ("SELECT segment_offset FROM events ORDER BY 1 OFFSET 18", [18, 19], False),
+        ("SELECT log_offset FROM events ORDER BY log_offset DESC", [19, 18, 17, 16, 15], True),
+        ("SELECT log_offset FROM events ORDER BY log_offset LIMIT 2", [0, 1], False),
+        ("SELECT log_offset FROM events ORDER BY log_offset LIMIT 5", [0, 1, 2, 3, 4], False),
+        ("SELECT log_offset FROM events ORDER BY 1 OFFSET 18", [18, 19], False),
         ("SELECT 1 UNION ALL SELECT 2 ORDER BY 1 DESC", [2, 1], False),
-        ("SELECT segment_offset FROM events WHERE false", [], False),
+        ("SELECT log_offset FROM events WHERE false", [], False),
     ],
 )
 def test_gives_no_more_rows_than_asked_and_says_so(

@@ -64,22 +64,22 @@ def _complaint(row: Row, names: dict[str, str]) -> Row:
 def _clusters(complaints: list[Row]) -> list[Row]:
     members = defaultdict(list)
     for row in complaints:
-        if row["cluster_id"] is not None:
+        if row["cluster_id"] is not None and row["is_complaint"]:
             members[row["cluster_id"]].append(row)
     return [_cluster(name, rows) for name, rows in members.items() if len(rows) > 1]
 
 
 def _cluster(name: str, rows: list[Row]) -> Row:
-    first: Row = next((row for row in rows if row["is_representative"]), {})
+    first = min(rows, key=lambda row: (not row["is_representative"], row["plan"], row["event_id"]))
     return {
         "cluster_id": name,
         "first_event_time": min(row["event_time"] for row in rows),
         "last_event_time": max(row["event_time"] for row in rows),
         "members": len(rows),
         "customers": len({row["customer_key"] for row in rows} - {None}),
-        "representative": first.get("event_id"),
-        "representative_text": first.get("redacted_text"),
-    } | {part: first.get(part) for part in ("l1", "l2", "region")}
+        "representative": first["event_id"],
+        "representative_text": first["redacted_text"],
+    } | {part: first[part] for part in ("l1", "l2", "region")}
 
 
 def _daily(complaints: list[Row], quarantine: list[Row], events: list[Row]) -> list[Row]:

@@ -48,6 +48,8 @@ SWITCH = 8
 FIRST_VERSIONS = "2026-03-a", "1.0.0"
 QUIET = "sms-aggregator", FIRST + timedelta(days=8)
 """A source that sends nothing from 06:00 to 20:00 UTC of this day."""
+STOPPED = "web-care", FIRST + timedelta(days=17)
+"""A source that sends nothing any more from this day on."""
 VIRAL_DAY = 11
 OLDER = EVENTS._replace(columns=EVENTS.columns[:-1])
 
@@ -152,6 +154,8 @@ def _passed_on(sent: list[Sent]) -> Iterator[Sent]:
 
 def _is_quiet(sent: Sent) -> bool:
     hour = sent.sent_us // 3_600_000_000
+    if sent.source == STOPPED[0] and hour >= (STOPPED[1] - date(1970, 1, 1)).days * 24:
+        return True
     first = (QUIET[1] - date(1970, 1, 1)).days * 24
     return sent.source == QUIET[0] and first + 6 <= hour < first + 20
 

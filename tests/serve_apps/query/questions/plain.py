@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from catalog.lake.commit import Lake
+from catalog.lake.store import local
 from serve_apps.query.cookbook import questions
 from tests.serve_apps.query.questions import plain_days, plain_events
 from tests.serve_apps.query.questions.facts import Facts, Row
@@ -30,6 +31,6 @@ def _plain(name: str) -> Callable[[Facts], list[Row]]:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as home:
-        lake = Lake(Path(home))
+        lake = Lake(local(Path(home)))
         write_down(answers(fill(lake)))
         lake.close()

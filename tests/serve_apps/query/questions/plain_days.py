@@ -10,6 +10,7 @@ from tests.serve_apps.query.questions.counting import by, grouped, mean, rank, s
 from tests.serve_apps.query.questions.facts import Facts, Row
 
 LAGOS = ZoneInfo("Africa/Lagos")
+NO_REGION = "(no region named)"
 CHANNELS = ("social", "sms", "web_form", "call_centre")
 
 
@@ -49,23 +50,24 @@ def complaints_by_week(facts: Facts) -> list[Row]:
 
 
 def week_over_week(facts: Facts) -> list[Row]:
-    classified = [row for row in facts.kpi_daily if row["l1"] is not None]
-    weeks = grouped(classified, lambda row: (_monday(row["local_date"]), row["l1"]))
-    counted = {key: total(weeks[key], "complaints") for key in sorted(weeks)}
+    told = [row for row in facts.kpi_daily if row["complaints"]]
+    newest = max(row["local_date"] for row in told)
+    mondays = sorted({_monday(row["local_date"]) for row in told})
     answer = []
-    for (monday, l1), complaints in counted.items():
-        before = [n for (other, name), n in counted.items() if name == l1 and other < monday][-1:]
-        change = complaints - before[0] if before else None
-        ratio = change / before[0] if change is not None and before[0] else None
-        answer.append(
-            {
-                "monday": monday,
-                "l1": l1,
-                "complaints": complaints,
-                "week_before": before[0] if before else None,
-            }
-            | {"change": change, "change_ratio": ratio}
-        )
+    for monday in mondays:
+        until = newest if monday == mondays[-1] else monday + timedelta(days=6)
+        for l1 in sorted({row["l1"] for row in told}):
+            own = [row for row in told if row["l1"] == l1]
+            now = total([row for row in own if monday <= row["local_date"] <= until], "complaints")
+            week = timedelta(days=7)
+            days = [row for row in own if monday <= row["local_date"] + week <= until]
+            before = None if monday == mondays[0] else total(days, "complaints")
+            change = None if before is None else now - before
+            ratio = change / before if change is not None and before else None
+            answer.append(
+                {"monday": monday, "l1": l1, "is_running": monday == mondays[-1], "complaints": now}
+                | {"week_before": before, "change": change, "change_ratio": ratio}
+            )
     return answer
 
 
@@ -95,14 +97,17 @@ def regions_by_channel(facts: Facts) -> list[Row]:
     answer = []
     for region, rows in by(facts.kpi_daily, "region").items():
         channels = {name: total([r for r in rows if r["channel"] == name], "complaints") for name in CHANNELS}
-        answer.append({"region": region or "(not said)", "complaints": sum(channels.values())} | channels)
+        answer.append({"region": region or NO_REGION, "complaints": sum(channels.values())} | channels)
     told = [row for row in answer if row["complaints"]]
-    return sorted(told, key=lambda row: (-row["complaints"], row["region"]))
+    return sorted(told, key=lambda row: (row["region"] == NO_REGION, -row["complaints"], row["region"]))
 
 
 def share_of_categories(facts: Facts) -> list[Row]:
     counted = {key: total(rows, "complaints") for key, rows in by(facts.kpi_daily, "l1", "l2").items()}
-    order = sorted((key for key, n in counted.items() if n), key=lambda key: (-counted[key], key[1]))
+    order = sorted(
+        (key for key, n in counted.items() if n),
+        key=lambda key: (key[1] == "unclassified", -counted[key], key[1]),
+    )
     running, answer = 0, []
     for l1, l2 in order:
         n = counted[l1, l2]

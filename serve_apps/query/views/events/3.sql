@@ -1,0 +1,51 @@
+-- Every event that left a row, whatever became of it.
+-- owner: complaints platform
+-- version: 3
+-- never null: event_id, channel, source, event_date, received_at, processed_at, disposition, id_origin, contract, bundle, code_version, plan, log_segment, log_offset, as_of_seq
+SELECT
+    CAST(event_id AS varchar) AS event_id,
+    CAST(channel AS varchar) AS channel,
+    CAST(source AS varchar) AS source,
+    CAST(event_time AS timestamp(6) with time zone) AS event_time,
+    CAST(event_date AS date) AS event_date,
+    CAST(local_date AS date) AS local_date,
+    CAST(utc_offset_min AS bigint) AS utc_offset_min,
+    CAST(zone AS varchar) AS zone,
+    CAST(received_at AS timestamp(6) with time zone) AS received_at,
+    CAST(processed_at AS timestamp(6) with time zone) AS processed_at,
+    CAST(customer_key AS varchar) AS customer_key,
+    CAST(account_key AS varchar) AS account_key,
+    CAST(text AS varchar) AS redacted_text,
+    CAST(pii AS varchar) AS pii,
+    CAST(country AS varchar) AS country,
+    CAST(region AS varchar) AS region,
+    CAST(city AS varchar) AS city,
+    CAST(place_basis AS varchar) AS place_basis,
+    CAST(operator AS varchar) AS operator,
+    CAST(is_complaint AS boolean) AS is_complaint,
+    CAST(l1 AS varchar) AS l1,
+    CAST(l2 AS varchar) AS l2,
+    CAST(secondary_l2 AS array(varchar)) AS secondary_l2,
+    CAST(confidence AS double) AS confidence,
+    CAST(needs_review AS boolean) AS needs_review,
+    CAST(evidence AS varchar) AS evidence,
+    CAST(disposition AS varchar) AS disposition,
+    CAST(reason AS varchar) AS reason,
+    CAST(reason_field AS varchar) AS reason_field,
+    CAST(linked_to AS varchar) AS linked_to,
+    CAST(link_kind AS varchar) AS link_kind,
+    CAST(similarity AS double) AS similarity,
+    CAST(cluster_id AS varchar) AS cluster_id,
+    CAST(conflicts_with AS varchar) AS conflicts_with,
+    CAST(extra_fields AS bigint) AS extra_fields,
+    CAST(id_origin AS varchar) AS id_origin,
+    CAST(contract AS varchar) AS contract,
+    CAST(bundle AS varchar) AS bundle,
+    CAST(code_version AS varchar) AS code_version,
+    CAST(plan AS bigint) AS plan,
+    CAST(segment AS varchar) AS log_segment,
+    CAST("offset" AS bigint) AS log_offset,
+    CAST(coalesce((
+        SELECT max(CAST(value AS bigint)) FROM structured."events$properties" WHERE key = 'beejan.commit_seq'
+    ), 0) AS bigint) AS as_of_seq
+FROM structured.events
