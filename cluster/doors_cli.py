@@ -23,8 +23,12 @@ def query(
     question: Annotated[str, typer.Option("--question", help="One of `beejan questions` instead.")] = "",
     form: Annotated[Literal["table", "json", "csv"], typer.Option("--format")] = "table",
     rows: Annotated[int, typer.Option("--rows", min=1, help="At most so many rows.")] = 1_000,
+    role: Annotated[
+        str,
+        typer.Option("--role", help="Ask as `analyst`, `operations`, `finance` or `compliance`."),
+    ] = "analyst",
 ) -> None:
-    """Ask the tables of this home, as an analyst; needs nothing running."""
+    """Ask one question in SQL over the tables of this home. Nothing needs to be running."""
     from cluster.places import places
 
     settings = configured()
@@ -34,13 +38,20 @@ def query(
     from serve_apps.query.answers import CSV, FORMATS, JSON
     from serve_apps.query.answers import rows as rows_of
     from serve_apps.query.cookbook import question as named
-    from serve_apps.query.engine.port import Limits
+    from serve_apps.query.engine.port import ROLES, Limits
+    from serve_apps.query.roles import emptied, seeing
 
+    if role not in ROLES:
+        raise BadInput("no such role", hint="one of " + ", ".join(ROLES), role=role)
     if bool(sql) == bool(question):
-        raise BadInput("a query or a question, one of them", hint="beejan questions lists the questions")
+        raise BadInput("give either SQL or --question", hint="`beejan questions` lists the questions")
     sql = sql or named(question).sql
     with closing(open_engine(settings)) as engine:
-        answer = engine.query(sql, (), "analyst", Limits(rows=rows))
+        answer = engine.query(sql, (), role, Limits(rows=rows))
+    if columns := emptied(sql, role):
+        others = " or ".join(f"--role {each}" for each in seeing(columns))
+        empty = f"{' and '.join(columns)} {'is' if len(columns) == 1 else 'are'} empty for {role}"
+        typer.echo(f"note: {empty}, so the answer may be wrong or incomplete; ask with {others}", err=True)
     if form == "json":
         typer.echo(FORMATS[JSON](answer, None).decode())
     elif form == "csv":
@@ -174,6 +185,12 @@ def _tell(minted: Any, as_json: bool) -> None:
 
 
 def _keys() -> Any:
-    from cluster.wiring import open_keys
+    """As `wiring.open_keys`, which loads everything that a home is made of."""
+    from catalog.control.keys import Keys
+    from catalog.control.schema import open_control
+    from cluster.home import Home
+    from cluster.places import places
 
-    return open_keys(configured())
+    settings = configured()
+    Home(settings.home).make()
+    return Keys(open_control(places(settings).control_url), SystemClock())

@@ -22,10 +22,12 @@ from serve_apps.query.answers import AS_OF, respond, rows
 from serve_apps.query.engine.port import Answer, Limits, QueryEngine, Role, Value
 from serve_apps.query.explain import explain
 from serve_apps.query.refusals import refused
-from serve_apps.query.roles import dictionary, grants
+from serve_apps.query.roles import dictionary, emptied, grants
 
 MAX_BODY_BYTES = 256 << 10
 DESCRIPTION = "/v1/openapi.json"
+EMPTIED = "Beejan-Emptied"
+"""Names columns of the query that are always empty for who asks, and so may decide the answer."""
 REFUSAL: dict[str, Any] = {
     "description": "A problem document (RFC 9457): `code` is stable, `hint` says what to do.",
     "content": {MEDIA_TYPE: {"schema": {"type": "object"}}},
@@ -139,7 +141,7 @@ async def complaint(who: Who, event_id: str, original: bool = False) -> Response
         cluster, seq = next(iter(rows(found.table)), None), min(seq, found.as_of_seq)
     body = {"as_of_seq": seq, "event": event, "explanation": explain(event, cluster), "cluster": cluster}
     if original:
-        where = (event["segment"], event["segment_offset"])
+        where = (event["log_segment"], event["log_offset"])
         body |= _original(await to_thread.run_sync(who.deps.original, *where))
     headers = {AS_OF: str(seq), "Cache-Control": "no-store"}
     return Response(msgspec.json.encode(body), headers=headers, media_type="application/json")
@@ -180,7 +182,10 @@ async def sql_body(request: Request) -> Sql:
 
 async def sql(who: Who, body: Annotated[Sql, Depends(sql_body)], accept: Accept = "*/*") -> Response:
     """One SELECT in Trino's dialect over the served views; `?` stand for the parameters."""
-    return await _written(await who.ask(asked.Query(body.sql, body.parameters), body.limit), accept)
+    answer = await _written(await who.ask(asked.Query(body.sql, body.parameters), body.limit), accept)
+    if empty := emptied(body.sql, who.role):
+        answer.headers[EMPTIED] = ", ".join(empty)
+    return answer
 
 
 ROUTES: dict[str, Callable[..., Awaitable[Response]]] = {

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Collection
 from functools import cache
 from importlib import resources
 from typing import Any
 
 import msgspec
+import sqlglot
+from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import TokenType
 
 from catalog.tables import REASONS
 from serve_apps.query.engine.port import ROLES, Role
-from serve_apps.query.views import View, ViewColumn, views
+from serve_apps.query.views import View, ViewColumn, versions, views
 
 
 class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,11 +40,32 @@ def grants() -> dict[Role, Grant]:
     found = msgspec.convert(tomllib.loads(text), dict[Role, Grant])
     assert tuple(found) == ROLES, "every role has a grant"
     for role, grant in found.items():
-        columns = {column.name for name in grant.views for column in views()[name].columns}
+        # Of every version: an older one that is served again shows a role no more than it may see.
+        made = (each for name in grant.views for each in versions()[name].values())
+        columns = {column.name for view in made for column in view.columns}
         assert grant.masked | grant.hidden <= columns, f"{role}: no such column"
         assert not grant.masked & grant.hidden, f"{role}: a column is masked or hidden"
         assert grant.rows.keys() <= set(grant.views), f"{role}: rows of a view it may not ask"
     return found
+
+
+def emptied(sql: str, role: Role) -> list[str]:
+    """The columns named in a query that are there for the role and always empty: they may decide an answer
+    without a word. Nothing of a text that cannot be read, which the engine refuses."""
+    try:
+        tokens = sqlglot.tokenize(sql, read="trino")
+    except SqlglotError:
+        return []
+    names = {
+        token.text.lower() for token in tokens if token.token_type in (TokenType.VAR, TokenType.IDENTIFIER)
+    }
+    return sorted(names & grants()[role].masked)
+
+
+def seeing(columns: Collection[str]) -> list[Role]:
+    """The roles that find values in these columns."""
+    closed = {role: grant.masked | grant.hidden for role, grant in grants().items()}
+    return [role for role in ROLES if not closed[role] & set(columns)]
 
 
 def dictionary(role: Role) -> dict[str, Any]:

@@ -302,3 +302,13 @@ def test_events_of_a_lake_that_grows_are_there_at_once(tmp_path: Path) -> None:
     assert client(engine).get(f"/v1/complaints/{ID(1)}").status_code == 200
     engine.close()
     lake.close()
+
+
+def test_an_answer_names_the_columns_that_are_empty_for_who_asks() -> None:
+    engine = Canned(pa.table({"n": [0]}))
+    body = {"sql": "SELECT count(customer_key) AS n FROM complaints"}
+    named = [
+        client(engine, key).request("POST", "/v1/sql", json=body).headers.get("Beejan-Emptied")
+        for key in ("key-a", "key-c")
+    ]
+    assert named == ["customer_key", None]

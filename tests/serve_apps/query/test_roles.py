@@ -6,8 +6,8 @@ import pytest
 
 from catalog.errors import BadInput
 from serve_apps.query.engine.port import ROLES, Limits, QueryEngine, Role
-from serve_apps.query.roles import grants
-from serve_apps.query.views import views
+from serve_apps.query.roles import emptied, grants, seeing
+from serve_apps.query.views import version, views
 
 PERSONAL = ("customer_key", "account_key")
 EVERY = [(role, view) for role in ROLES for view in views()]
@@ -55,3 +55,25 @@ def test_rows_a_role_may_not_see_are_not_even_counted(engine: QueryEngine) -> No
 def test_somebody_sees_the_keys_and_somebody_does_not() -> None:
     seeing = {role for role, grant in grants().items() if not {*PERSONAL} & (grant.masked | grant.hidden)}
     assert seeing == {"compliance"}
+
+
+@pytest.mark.parametrize(
+    ("sql", "columns"),
+    [
+        ("SELECT count(DISTINCT c.customer_key) AS n FROM complaints AS c", ["customer_key"]),
+        ('SELECT 1 AS x FROM events WHERE "Account_Key" IS NULL GROUP BY CUSTOMER_KEY', [*sorted(PERSONAL)]),
+        ("SELECT 'customer_key' AS x FROM events -- account_key", []),
+        ("SELECT channel FROM events", []),
+        ("SELECT 'never closed", []),
+    ],
+)
+def test_a_query_that_names_what_is_empty_for_the_role_is_noticed(sql: str, columns: list[str]) -> None:
+    assert emptied(sql, "analyst") == columns
+    assert emptied(sql, "compliance") == []
+    assert "compliance" in seeing(columns)
+    assert ("analyst" in seeing(columns)) is not bool(columns)
+
+
+def test_an_older_version_served_again_shows_finance_no_place_in_the_log() -> None:
+    older = {column.name for column in grants()["finance"].columns(version("events", 2))}
+    assert not older & {"segment", "segment_offset"}
