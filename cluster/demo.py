@@ -20,6 +20,7 @@ from cluster.settings import Settings
 from cluster.wiring import open_keys
 from pipelines import mapping
 from pipelines.simulator.day import day
+from pipelines.simulator.sent import Truth
 from serve_apps.ingest.framing import JSON, NDJSON
 
 BATCH = 500
@@ -37,12 +38,16 @@ OUTCOMES = ("received", "accepted", "duplicate", "quarantined", "redelivered")
 SUMS = ", ".join(f"sum({name}) AS {name}" for name in OUTCOMES)
 QUESTIONS = {
     "Complaints by category":
-        "SELECT l1, l2, count(*) AS complaints, count(DISTINCT cluster_id) AS clusters FROM complaints"
-        " WHERE is_complaint GROUP BY l1, l2 ORDER BY complaints DESC",
+        "SELECT CASE WHEN l2 = 'unclassified' THEN '(no category recognised)' ELSE l1 END AS l1, l2,"
+        " count(*) AS complaints, count(DISTINCT cluster_id) AS clusters FROM complaints"
+        " WHERE is_complaint GROUP BY l1, l2 ORDER BY l2 = 'unclassified', complaints DESC, l2",
     "Complaints by region":
-        "SELECT coalesce(region, '(not said)') AS region, count(*) AS complaints FROM complaints"
-        " WHERE is_complaint GROUP BY 1 ORDER BY complaints DESC LIMIT 12",
-    "The largest clusters of near-duplicates":
+        "SELECT CASE WHEN region IS NULL THEN '(no region named)' WHEN place <= 11 THEN region"
+        " ELSE '(all other regions)' END AS region, sum(complaints) AS complaints"
+        " FROM (SELECT region, count(*) AS complaints,"
+        " row_number() OVER (ORDER BY region IS NULL, count(*) DESC, region) AS place"
+        " FROM complaints WHERE is_complaint GROUP BY region) AS regions GROUP BY 1 ORDER BY min(place)",
+    "The complaints that most people share, in texts nearly alike":
         "SELECT members, customers, l2, region, substr(representative_text, 1, 70) AS text FROM clusters"
         " ORDER BY members DESC, cluster_id LIMIT 8",
     "Quarantined by reason":
@@ -73,6 +78,8 @@ class Post(NamedTuple):
     payload: bytes
     content_type: str
     contract: str = ""
+    truth: Truth | None = None
+    """What the simulator meant by it; it is not sent."""
 
 
 class Doors:
@@ -183,29 +190,39 @@ def _fits_batch(one: Post) -> bool:
         return False
 
 
-def stream(client: Doors, day: Iterable[Post], told: Callable[[int, int], None]) -> Counter[str]:
-    """Send a day, several requests at once; `told` hears (sent, acknowledged) after each."""
-    counted: Counter[str] = Counter()
+class Streamed(NamedTuple):
+    """How many were sent and how, and the payloads that a door refused."""
 
-    def send(group: list[Post]) -> tuple[int, int]:
+    counted: Counter[str]
+    refused: set[bytes]
+
+
+def stream(client: Doors, day: Iterable[Post], told: Callable[[int, int], None]) -> Streamed:
+    """Send a day, several requests at once; `told` hears (sent, acknowledged) after each."""
+    counted, refused = Counter[str](), set[bytes]()
+
+    def send(group: list[Post]) -> list[bool]:
+        """Whether each of them was acknowledged."""
         first = group[0]
         if not _fits_batch(first):
             receipt = client.send(first, "events", first.payload, first.content_type)
-            return 1, int("event_id" in receipt)
+            return ["event_id" in receipt]
         body = b"\n".join(one.payload for one in group)
         answer = client.send(first, "events:batch", body, NDJSON)
-        return len(group), sum(result["status"] == 202 for result in answer["results"])
+        return [result["status"] == 202 for result in answer["results"]]
 
     pool = ThreadPoolExecutor(AT_ONCE)
+    waiting = list(groups(day))
     try:
-        for sent, acknowledged in pool.map(send, groups(day)):
-            counted["batched" if sent > 1 else "single"] += sent
-            counted["sent"] += sent
-            counted["acknowledged"] += acknowledged
+        for group, acknowledged in zip(waiting, pool.map(send, waiting), strict=True):
+            counted["batched" if len(group) > 1 else "single"] += len(group)
+            counted["sent"] += len(group)
+            counted["acknowledged"] += sum(acknowledged)
+            refused.update(one.payload for one, ok in zip(group, acknowledged, strict=True) if not ok)
             told(counted["sent"], counted["acknowledged"])
     finally:  # who is interrupted does not send the rest of the day first
         pool.shutdown(cancel_futures=True)
-    return counted
+    return Streamed(counted, refused)
 
 
 def watch(client: Doors, before: Ledger, expected: int, told: Callable[[Ledger], None]) -> Ledger:
@@ -238,7 +255,7 @@ def since(before: Ledger, now: Ledger) -> Ledger:
 def simulated(seed: int, events: int, on: date) -> Iterator[Post]:
     """A simulated day at the operator."""
     for one in day(seed, events, on):
-        yield Post(one.channel, one.source, one.payload, one.content_type)
+        yield Post(one.channel, one.source, one.payload, one.content_type, truth=one.truth)
 
 
 def posts(file: Path, meaning: Path) -> tuple[list[Post], list[mapping.Record]]:

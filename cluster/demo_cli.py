@@ -12,11 +12,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 
 from catalog.errors import BadInput
-from cluster import up as background
 from cluster.console import cells, configured, table
 from cluster.settings import Settings
 from cluster.stack.stack import free_ports
@@ -37,6 +35,7 @@ def demo(
 ) -> None:
     """See it work: a day of complaints in through the doors, decided, and asked about."""
     from cluster import demo as day
+    from cluster import up as background
 
     if (input_ is None) != (mapping is None):
         raise BadInput("a file needs its mapping, and a mapping its file", hint="give both or none")
@@ -84,6 +83,7 @@ def _raise_servers(settings: Settings, console: Console) -> None:
 @contextmanager
 def _held_up(settings: Settings, console: Console, stay: bool) -> Iterator[None]:
     """Started, unless it was up; what was started here stops afterwards, or stays when all went well."""
+    from cluster import up as background
     from cluster.demo import CURATE_S
 
     is_staying = not start(settings, BEEJAN_CURATE_S=CURATE_S)
@@ -104,8 +104,11 @@ def _held_up(settings: Settings, console: Console, stay: bool) -> Iterator[None]
 
 
 def _play(settings: Settings, console: Console, sent: list[Any], records: list[Any], report: Path) -> None:
+    from rich.live import Live
+
     from cluster import demo as day
-    from cluster import demo_report
+    from cluster import demo_report, demo_score
+    from cluster import up as background
 
     began_s, state = time.monotonic(), {"sent": 0, "acknowledged": 0}
     with day.doors(settings, background.address(settings), {one.source for one in sent}) as client:
@@ -116,7 +119,7 @@ def _play(settings: Settings, console: Console, sent: list[Any], records: list[A
                 state.update(sent=total, acknowledged=acknowledged)
                 live.update(_progress(state, None, began_s), refresh=console.is_terminal)
 
-            counted = day.stream(client, sent, told)
+            counted, refused = day.stream(client, sent, told)
             after = day.watch(
                 client,
                 before,
@@ -128,12 +131,15 @@ def _play(settings: Settings, console: Console, sent: list[Any], records: list[A
         console.print(_progress(state, day.since(before, after), began_s))
         share = counted["batched"] / max(1, counted["sent"])
         console.print(f"{share:.1%} through events:batch, the rest one by one")
-        if refused := counted["sent"] - counted["acknowledged"]:
-            console.print(f"{refused} refused by the doors and not stored, as an id used again is")
+        if short := counted["sent"] - counted["acknowledged"]:
+            console.print(f"{short} refused by the doors and not stored: their ids were used before")
         if records:
-            ended = demo_report.report(client, sent[0].source if sent else "", records, report)
+            source = sent[0].source if sent else ""
+            ended = demo_report.report(client, source, records, report, before.as_of_seq, refused)
             table(["what happened", "records"], [[how, str(count)] for how, count in ended.most_common()])
             console.print(f"{sum(ended.values())} of {len(records)} records accounted for in {report}")
+            if told_what := demo_report.advice(ended):
+                console.print(told_what, soft_wrap=True, highlight=False)
         for title, sql in day.QUESTIONS.items():
             answer = client.ask(sql)
             console.rule(title)
@@ -141,6 +147,16 @@ def _play(settings: Settings, console: Console, sent: list[Any], records: list[A
             columns = [column["name"] for column in answer["columns"]]
             table(columns, [cells(row) for row in answer["rows"]])
             console.print(f"as of commit {answer['as_of_seq']}", style="dim")
+        if compared := demo_score.agreement(client, sent):
+            console.rule("How often the decisions are right")
+            console.print(
+                f"{compared[0].events} of the simulated events, each compared with what the simulator meant;"
+                " damaged and repeated ones are left out",
+                style="dim",
+                soft_wrap=True,
+            )
+            shown = [[about, str(n), str(ok), f"{ok / n:.1%}" if n else "-"] for about, n, ok in compared]
+            table(["question", "events", "as meant", "share"], shown)
 
 
 def _progress(state: dict[str, int], found: Any, began_s: float) -> Table:

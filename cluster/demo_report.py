@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +16,57 @@ from serve_apps.ingest.framing import JSON
 
 ASKED_AT_ONCE = 500
 DECIDED = (
-    "SELECT event_id, disposition, reason, reason_field, is_complaint, l1, l2, confidence, needs_review,"
-    " region, city, link_kind, linked_to, redacted_text FROM events"
+    "SELECT event_id, plan, disposition, reason, reason_field, is_complaint, l1, l2, confidence,"
+    " needs_review, region, city, link_kind, linked_to, redacted_text FROM events"
+)
+CONFLICT = "idempotency_conflict"
+USED_AGAIN = (
+    "Records whose id an earlier record had with other content: {count}. The earlier version stays in force;"
+    " the new one is {how} and counts nowhere. To let a corrected file or mapping take effect, send it to a"
+    " new home: BEEJAN_HOME=FOLDER beejan demo --input FILE --mapping MAPPING"
 )
 
+Row = dict[str, Any]
 
-def report(client: Doors, source: str, records: Sequence[mapping.Record], path: Path) -> Counter[str]:
-    """Write what happened to each record and why, one JSON object a line; how many ended which way."""
-    named = [_id(source, one.payload) if one.payload else None for one in records]
-    first: dict[str, mapping.Record] = {}
-    fates = [_fate(source, one, event_id, first) for one, event_id in zip(records, named, strict=True)]
-    known = _known(client, {row["event_id"] for row in fates if row.get("event_id")})
+
+def report(
+    client: Doors,
+    source: str,
+    records: Sequence[mapping.Record],
+    path: Path,
+    before_seq: int,
+    refused: Collection[bytes],
+) -> Counter[str]:
+    """Write what became of each record and why, one JSON object a line; how many ended which way.
+
+    `disposition` is the record's own. One whose id an earlier record had with other content says under
+    `in_force` what that one was decided as. Plans up to `before_seq` were there before the file was sent,
+    and `refused` are the payloads that a door did not take.
+    """
+    named = [_ids(source, one.payload) if one.payload else None for one in records]
+    known = _known(client, {each for ids in named if ids for each in ids})
+    seen: set[str] = set()
     ended: Counter[str] = Counter()
     with path.open("w", encoding="utf-8") as out:
-        for one, fate in zip(records, fates, strict=True):
-            row = known.get(fate.get("event_id", ""), {}) | fate
-            row.setdefault("disposition", "not found")
+        for one, ids in zip(records, named, strict=True):
+            row = _fate(one, ids, known, seen, before_seq, refused)
             ended[f"{row['disposition']}: {row['reason']}" if row.get("reason") else row["disposition"]] += 1
             out.write(json.dumps({"record": one.number, **row}, default=str) + "\n")
     return ended
 
 
-def _known(client: Doors, ids: set[str]) -> dict[str, dict[str, Any]]:
+def advice(ended: Counter[str]) -> str:
+    """What to do where records were not taken since their ids had been used; empty where none was."""
+    hows = {"quarantined": ended[f"quarantined: {CONFLICT}"], "refused": ended[f"refused: {CONFLICT}"]}
+    if not (count := sum(hows.values())):
+        return ""
+    return USED_AGAIN.format(count=count, how=" or ".join(how for how, n in hows.items() if n))
+
+
+def _known(client: Doors, ids: set[str]) -> dict[str, Row]:
     """The rows of these events, by id."""
     wanted = sorted(ids)
-    known: dict[str, dict[str, Any]] = {}
+    known: dict[str, Row] = {}
     for begin in range(0, len(wanted), ASKED_AT_ONCE):
         listed = ", ".join(f"'{each}'" for each in wanted[begin : begin + ASKED_AT_ONCE])
         found = client.ask(f"{DECIDED} WHERE event_id IN ({listed})")
@@ -49,24 +75,42 @@ def _known(client: Doors, ids: set[str]) -> dict[str, dict[str, Any]]:
 
 
 def _fate(
-    source: str, one: mapping.Record, event_id: str | None, first: dict[str, mapping.Record]
-) -> dict[str, Any]:
-    """What is known of a record without asking: under which id its row is, or that it has none of its own.
-
-    `first` keeps the record that first had an id. Another payload with that id has a row of its own.
-    """
+    one: mapping.Record,
+    ids: tuple[str, str] | None,
+    known: dict[str, Row],
+    seen: set[str],
+    before_seq: int,
+    refused: Collection[bytes],
+) -> Row:
+    """The record's own row, and where that is not what counts, what does. `seen` are ids of earlier records'
+    own rows."""
     if one.payload is None:
         return {"event_id": None, "disposition": "not sent", "reason": one.fault}
-    if event_id is None:
+    if ids is None:
         return {"event_id": None, "disposition": "unidentified", "reason": "it has no id to look it up by"}
-    before = first.setdefault(event_id, one)
-    if before is one:
-        return {"event_id": event_id}
-    if before.payload == one.payload:
-        return {"event_id": event_id, "disposition": "redelivered", "reason": "the same record came before"}
-    return {"event_id": conflict_id(source, event_id, payload_digest(one.payload))}
+    event_id, own_id = ids
+    in_force = known.get(event_id)
+    if one.payload in refused:
+        return {"event_id": None, "disposition": "refused", "reason": CONFLICT, "in_force": in_force}
+    is_conflict = own_id in known
+    found = known.get(own_id) or in_force
+    if found is None:
+        return {"event_id": event_id, "disposition": "not found"}
+    row = found | ({"in_force": in_force} if is_conflict else {})
+    if row["event_id"] in seen or row["plan"] <= before_seq:
+        row |= {"disposition": "redelivered", "reason": f"decided before as {_decided(row)}"}
+    seen.add(row["event_id"])
+    return row
 
 
-def _id(source: str, payload: bytes) -> str | None:
+def _decided(row: Row) -> str:
+    return f"{row['disposition']}: {row['reason']}" if row["reason"] else str(row["disposition"])
+
+
+def _ids(source: str, payload: bytes) -> tuple[str, str] | None:
+    """The id of the event, and that of its row should another record have had the id first with other
+    content."""
     event_id, kind = CONTRACTS[PLAIN].identity(payload, JSON, None, source)
-    return None if kind == "minted" else event_id
+    if kind == "minted":
+        return None
+    return event_id, conflict_id(source, event_id, payload_digest(payload))
