@@ -17,11 +17,19 @@ SUPERSET := cluster/stack/superset/requirements
 setup: .venv/ready
 
 .venv/ready: requirements-dev.lock pyproject.toml
-	@echo "installing into .venv: about a minute"
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
+	@echo "1 of 3: making the environment .venv"
+	@$(PYTHON) -m venv .venv
+	@echo "2 of 3: downloading and installing the locked packages, one to three minutes"
+	@rm -f .venv/failed
+	@{ $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes \
+	  -r requirements-dev.lock || touch .venv/failed; } | awk ' \
+	  /^Collecting/ { if (++n % 25 == 0) { print "  " n " packages found"; fflush() } } \
+	  /^Installing/ { print "  installing " n " packages"; fflush() }'
+	@test ! -e .venv/failed
+	@echo "3 of 3: installing beejan itself"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+	@echo "ready: make demo, or $(BIN)/beejan --help"
 
 demo: setup
 	$(BIN)/beejan demo --events $(EVENTS)

@@ -8,9 +8,7 @@ from functools import partial
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
-from catalog import failpoints
 from catalog.errors import BadInput, BeejanError, NotDurable, Permanent
 from cluster import demo_cli, doors_cli, log_cli, ray_environment, up_cli, views_cli
 from cluster.console import (
@@ -25,6 +23,7 @@ from cluster.console import (
     table,
     with_profile,
 )
+from cluster.progress import Progress, ToldStop
 from cluster.stack.cli import stack_app
 from cluster.stop import Stop
 
@@ -46,6 +45,24 @@ for command in (
     log_cli.replay,
 ):
     app.command()(command)
+
+
+def _tell_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"beejan {version('beejan')}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and end."),
+    ] = False,
+) -> None:
+    """Complaints of a telecom operator: taken in, decided, and asked about in SQL."""
 
 
 def main() -> None:
@@ -86,29 +103,31 @@ def run(
     """Plan, decide, commit and publish what is in the log. A second one on the same home waits its turn."""
     from cluster.checks import is_idle
 
-    settings = configured()
-    stop = Stop()
+    settings, progress = configured(), Progress()
+    stop = ToldStop(settings, progress) if until_idle else Stop()
     stop.listen()
     if runtime == "plain":
         from cluster import plain as chosen
     else:
         ray_environment.choose()
         from cluster import rayed as chosen  # type: ignore[no-redef]
-    chosen.run(settings, until_idle, stop, partial(is_idle, settings))
+    try:
+        chosen.run(settings, until_idle, stop, partial(is_idle, settings))
+    finally:
+        progress.end()
 
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """How far things are; exit code 4 when something waits for a person, or does not flow."""
     from cluster.presence import living
+    from cluster.stores import open_stores
     from cluster.supervisor.outlook import outlook
-    from cluster.wiring import open_stores
     from pipelines import status as reader
 
     settings = configured()
     stores = open_stores(settings)
-    head = stores.lake().head("structured.events")
-    found = reader.status(stores.log, stores.plans, head, stores.clock.now_us())
+    found = reader.status(stores.log, stores.plans, stores.head(), stores.clock.now_us())
     stopped = [halt._asdict() for halt in found.stopped]
     seen = outlook(settings, found.oldest_unplanned_s)
     show(found._asdict() | seen._asdict() | {"actors": living(stores.home), "stopped": stopped}, as_json)
@@ -119,6 +138,8 @@ def status(as_json: AsJson = False) -> None:
 @app.command()
 def ledger(as_json: AsJson = False) -> None:
     """received = accepted + duplicate + quarantined + redelivered; exit code 1 when it does not balance."""
+    from rich.console import Console
+
     from cluster.checks import ledger_home
     from cluster.wiring import open_stores
 
@@ -191,6 +212,8 @@ def migrate(
 @app.command(name="failpoints")
 def list_failpoints(as_json: AsJson = False) -> None:
     """Where a process can be made to die, stop or fail, and what dying there leaves behind."""
+    from catalog import failpoints
+
     points = [point._asdict() for point in failpoints.REGISTRY.values()]
     if as_json:
         show([point | {"actions": list(failpoints.ACTIONS)} for point in points], as_json)

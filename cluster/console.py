@@ -6,21 +6,27 @@ import inspect
 import json
 import logging
 import sys
+import re
 from collections.abc import Callable, Mapping
 from functools import wraps
+from math import isfinite
 from typing import Annotated, Any, get_type_hints
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
 from catalog import failpoints
 from cluster import settings as settings_module
-from cluster import up
 from cluster.settings import Profile, Settings
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+READABLE = 8
+"""Characters that a column needs at least when it folds."""
+_ID = re.compile(r"(?:[\w.]+[-_])*[0-9a-f]{12,}(?:[-.]\w+)*")
+"""An id, a key id, a hash or the name of a segment."""
+
 OK, FINDING, USAGE, NOT_DURABLE, STOPPED = 0, 1, 2, 3, 4
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -84,6 +90,8 @@ def configured() -> Settings:
     """The settings, with this process's failpoint armed. Who was not told a profile follows what is up at the
     home, or was last: what is asked of a deployment is never done to another store.
     """
+    from cluster import up  # its HTTP client takes long to import
+
     settings = settings_module.read()
     if not settings_module.is_chosen() and (found := up.latest(settings)):
         settings_module.choose(found.profile, found.cluster)
@@ -101,20 +109,55 @@ def show(document: Any, as_json: bool) -> None:
 
 
 def _text(value: Any) -> str:
-    shown = value if isinstance(value, str) else json.dumps(value, default=str)
+    if isinstance(value, str | float):
+        shown = cell(value)
+    else:  # a line each, so that no id in it is broken
+        shown = json.dumps(value, default=str, indent=1 if value else None)
     return shown if len(shown) <= 2_000 else shown[:2_000] + " …"
 
 
 def cells(row: Mapping[str, Any]) -> list[str]:
     """A row's values as a table shows them."""
-    return ["null" if value is None else str(value) for value in row.values()]
+    return [cell(value) for value in row.values()]
+
+
+def cell(value: Any) -> str:
+    """A value as people read it: of a fraction four significant digits."""
+    if isinstance(value, float) and isfinite(value):
+        is_small = abs(value) < 1_000 and not value.is_integer()
+        return f"{value:.4g}" if is_small else f"{value:.0f}"
+    return "null" if value is None else str(value)
 
 
 def table(columns: list[str], rows: list[list[str]], whole: str = "") -> None:
-    """A table for people; no cell is cut off, none is markup, and those of the column `whole` stay in one
-    line, to be copied."""
-    made = (Column(name, overflow="fold", no_wrap=bool(name) and name == whole) for name in columns)
-    shown = Table(*made, show_header=any(columns))
+    """A table for people. No cell is cut off, and none is markup. An id or a hash stays in one piece, to be
+    copied, and so do the cells of the column `whole`; the other columns fold. Where that leaves the others
+    too little room, each row is shown as lines of name and value."""
+    console = Console()
+    kept = [
+        name == whole != "" or any(_ID.fullmatch(row[i]) for row in rows) for i, name in enumerate(columns)
+    ]
+    if any(kept) and any(columns) and _least_width(columns, rows, kept) > console.width:
+        _print_records(console, columns, rows)
+        return
+    shown = Table(show_header=any(columns))
+    for name, is_kept in zip(columns, kept, strict=True):
+        shown.add_column(name, overflow="fold", no_wrap=is_kept and any(columns))
     for row in rows:
         shown.add_row(*map(escape, row))
-    Console().print(shown)
+    console.print(shown)
+
+
+def _least_width(columns: list[str], rows: list[list[str]], kept: list[bool]) -> int:
+    """How wide a table is at least: kept columns whole, of the others as much as can be read."""
+    widest = [max(map(len, each)) for each in zip(columns, *rows, strict=True)]
+    least = (wide if is_kept else min(wide, READABLE) for wide, is_kept in zip(widest, kept, strict=True))
+    return sum(least) + 3 * len(columns) + 1
+
+
+def _print_records(console: Console, columns: list[str], rows: list[list[str]]) -> None:
+    wide = max(map(len, columns))
+    for row in rows:
+        for name, value in zip(columns, row, strict=True):
+            console.print(f"{name:<{wide}}  {value}", markup=False, highlight=False, soft_wrap=True)
+        console.print()

@@ -185,12 +185,6 @@ def _tell(minted: Any, as_json: bool) -> None:
 
 
 def _keys() -> Any:
-    """As `wiring.open_keys`, which loads everything that a home is made of."""
-    from catalog.control.keys import Keys
-    from catalog.control.schema import open_control
-    from cluster.home import Home
-    from cluster.places import places
+    from cluster.stores import open_keys
 
-    settings = configured()
-    Home(settings.home).make()
-    return Keys(open_control(places(settings).control_url), SystemClock())
+    return open_keys(configured())

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from catalog.errors import BadInput, NotDurable
-from catalog.log.writer import Writer
 from cluster.console import AsJson, configured, show
+from cluster.progress import Progress
 from cluster.settings import Settings
+
+if TYPE_CHECKING:
+    from catalog.log.writer import Writer
 
 APPEND_BYTES = 1 << 20
 
@@ -25,6 +28,8 @@ log_app = typer.Typer(no_args_is_help=True, help="The log.")
 
 def append(file: Annotated[str, typer.Argument(help="A file of lines, or - for standard input.")]) -> None:
     """Make events durable: a line {"channel", "source", "payload"} in, a receipt out, in the same order."""
+    import asyncio
+
     settings = configured()
     with ExitStack() as stack:
         try:
@@ -40,7 +45,7 @@ async def _append(settings: Settings, lines: BinaryIO) -> None:
 
     log, clock = open_log(settings)
     bundle = bundle_in_force(settings)
-    out, number = sys.stdout.buffer, 0
+    out, number, progress = sys.stdout.buffer, 0, Progress()
     async with _closed_in_the_end(log.writer(writer_config(settings))) as writer:
         for taken in _as_they_come(lines):
             envelopes, bad = [], None
@@ -56,6 +61,8 @@ async def _append(settings: Settings, lines: BinaryIO) -> None:
             out.flush()
             if bad is not None:
                 raise bad
+            progress.tell(partial("{:,} events are durable".format, number))
+    progress.end()
 
 
 def _as_they_come(stream: BinaryIO) -> Iterator[list[bytes]]:
@@ -89,6 +96,8 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Send the raw layer's envelopes of these event dates through the door again."""
+    import asyncio
+
     settings = configured()
     asyncio.run(_replay(settings, first.date(), last.date(), dry_run, as_json))
 

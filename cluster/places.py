@@ -18,7 +18,7 @@ from cluster.settings import Settings
 from cluster.stack.stack import Hidden, Stack, write_private
 
 if TYPE_CHECKING:
-    from catalog.lake.store import LakePlace
+    from catalog.lake.place import LakePlace
 
 
 CONNECT_S = 1.0
@@ -71,7 +71,7 @@ class Places(Hidden, frozen=True, forbid_unknown_fields=True):
     @property
     def lake(self) -> LakePlace:
         """What the lake needs of it."""
-        from catalog.lake.store import LakePlace  # takes long to import, as everything of the databases does
+        from catalog.lake.place import LakePlace  # takes long to import, as everything of the databases does
 
         given = self.objects
         files = {
@@ -86,7 +86,7 @@ class Places(Hidden, frozen=True, forbid_unknown_fields=True):
 def embedded(home: Path) -> Places:
     """Everything in one folder of local disk."""
     from catalog.control.schema import sqlite_url
-    from catalog.lake.store import local
+    from catalog.lake.place import local
 
     lake = local(home)
     control = sqlite_url(home / "control.db")

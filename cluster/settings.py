@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import sys
 from collections.abc import Mapping
@@ -83,6 +82,8 @@ class Settings:
     @property
     def code_version(self) -> str:
         """The installed version of the product."""
+        import importlib.metadata  # takes long, and most commands do not want it
+
         return importlib.metadata.version("beejan")
 
 

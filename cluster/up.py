@@ -15,7 +15,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-import httpx
 import msgspec
 import psutil
 
@@ -50,6 +49,8 @@ def address(settings: Settings) -> str:
 
 def is_ready(settings: Settings) -> bool:
     """Whether the ingest door takes events."""
+    import httpx  # takes long, and most commands ask nobody
+
     try:
         # Past any proxy: it is this machine.
         return httpx.get(f"{address(settings)}/readyz", timeout=2.0, trust_env=False).is_success

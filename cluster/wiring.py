@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -21,24 +21,21 @@ from catalog.bundle.folder import default
 from catalog.bundle.keys import load_or_create
 from catalog.bundle.store import Bundles
 from catalog.clock import Clock, SystemClock
-from catalog.control.keys import Keys
 from catalog.control.lease import RowLease
-from catalog.control.plans import PlanStore
 from catalog.control.schema import open_control
 from catalog.errors import CorruptFrame, Stopped, Transient
 from catalog.history import History
 from catalog.lake import read
-from catalog.lake.commit import Lake
-from catalog.lake.store import LakePlace
-from catalog.log.local import LocalLog
-from catalog.log.objects import TAKEOVER_S, ObjectLog
-from catalog.log.port import Log
 from catalog.log.writer import WriterConfig
 from catalog.raw import Raw
 from catalog.tables import EVENTS
 from cluster.home import RETRY_S, Home
 from cluster.places import places
 from cluster.settings import Settings
+from cluster.stores import Stores as Stores
+from cluster.stores import open_keys as open_keys
+from cluster.stores import open_log as open_log
+from cluster.stores import open_stores as open_stores
 from pipelines import flow
 from pipelines.curate import Curator, Learned
 from pipelines.maintain import Maintainer
@@ -47,46 +44,6 @@ from pipelines.publish import Publisher
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-
-class Stores(NamedTuple):
-    """Every store of one deployment, opened."""
-
-    home: Home
-    clock: Clock
-    log: Log
-    raw: Raw
-    plans: PlanStore
-    place: LakePlace
-
-    def lake(self) -> Lake:
-        """Open the lake; apart from the rest, since some commands need none."""
-        return Lake(self.place)
-
-
-def open_stores(settings: Settings) -> Stores:
-    """Open the log, the raw layer and the control database, creating what is missing."""
-    home, at = Home(settings.home), places(settings)
-    log, clock = open_log(settings)
-    plans = PlanStore(open_control(at.control_url))
-    return Stores(home, clock, log, Raw(at.within("raw")), plans, at.lake)
-
-
-def open_log(settings: Settings) -> tuple[Log, Clock]:
-    """The log alone: a door needs nothing else to acknowledge."""
-    home, at, clock = Home(settings.home), places(settings), SystemClock()
-    home.make()
-    if at.is_local:
-        return LocalLog(home.log, clock), clock
-    # A segment that stands still is anybody's, long after its writer would have sealed it.
-    takeover_s = max(TAKEOVER_S, 3 * settings.segment_age_s)
-    return ObjectLog(at.within("log"), clock, takeover_s), clock
-
-
-def open_keys(settings: Settings) -> Keys:
-    """The keys of the doors."""
-    Home(settings.home).make()
-    return Keys(open_control(places(settings).control_url), SystemClock())
 
 
 def open_history(settings: Settings) -> History:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from catalog.control.plans import PlanStore
-from catalog.lake.commit import Head
+from catalog.lake.head import Head
 from catalog.log.port import Log
 from catalog.log.reader import corrupt
 from catalog.tables import OUTCOMES

@@ -10,7 +10,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 from pyiceberg.table import Table
@@ -18,32 +18,20 @@ from pyiceberg.table.snapshots import Snapshot, ancestors_of
 
 from catalog import failpoints
 from catalog.errors import BadInput, ChainBroken, CommitGap
+from catalog.lake.head import CHAIN as CHAIN
+from catalog.lake.head import COMMIT_SEQ as COMMIT_SEQ
+from catalog.lake.head import COUNTS as COUNTS
+from catalog.lake.head import TOTALS as TOTALS
+from catalog.lake.head import Head as Head
+from catalog.lake.head import head_of
 from catalog.lake.selftest import prove_guard
 from catalog.lake.store import LakePlace, Store, catalog_answering
 from catalog.lake.swap import SNAPSHOT_SEQ, swap
 from catalog.lake.write import OneTransaction, stage, writing
 from catalog.tables import EVENTS, TABLES, TableSpec
 
-COMMIT_SEQ = "beejan.commit_seq"
-CHAIN = "beejan.chain"
-TOTALS = "beejan.totals"
-COUNTS = "beejan.counts"
-
 Tally = Mapping[str, Mapping[str, int]]
 """Events by channel, then by outcome."""
-
-
-class Head(NamedTuple):
-    """What the table says about itself, from one load."""
-
-    commit_seq: int
-    """Number of the last plan committed; 0 before the first."""
-    chain: str
-    """Hash over the plans up to that one; empty before the first."""
-    totals: dict[str, dict[str, int]]
-    """Outcomes by channel, over all plans."""
-    counts: dict[str, dict[str, int]]
-    """Outcomes by channel, of the last plan."""
 
 
 class Lake:
@@ -143,13 +131,7 @@ def is_committed(head: Head, table: str, n: int, before: str) -> bool:
 
 
 def _head(table: Table) -> Head:
-    properties = table.properties
-    return Head(
-        commit_seq=int(properties.get(COMMIT_SEQ, "0")),
-        chain=properties.get(CHAIN, ""),
-        totals=json.loads(properties.get(TOTALS, "{}")),
-        counts=json.loads(properties.get(COUNTS, "{}")),
-    )
+    return head_of(table.properties)
 
 
 def _exact(spec: TableSpec, rows: pa.Table) -> pa.Table:

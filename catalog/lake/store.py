@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
@@ -27,13 +27,14 @@ from pyiceberg.types import (
     TimestamptzType,
 )
 from sqlalchemy import select
-from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from catalog import sql
 from catalog.durable import make_folders, sync_folder
 from catalog.errors import Stopped, Unavailable, UnsafeStore, WrongVersion
 from catalog.lake.fileio import SyncedFileIO, answering
+from catalog.lake.place import LakePlace as LakePlace
+from catalog.lake.place import local as local
 from catalog.tables import TABLES, TableSpec, Type
 
 CATALOG_NAME = "lake"
@@ -87,25 +88,6 @@ def catalog_answering() -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         raise Unavailable("the catalog does not answer", hint="check its server or disk") from error
-
-
-class LakePlace(NamedTuple):
-    """Where a lake is: the URL of its catalog's database, the location of its files, and for an object store
-    how it is reached (`s3.endpoint`, `s3.region` and both keys, as pyiceberg calls them)."""
-
-    catalog_url: str
-    warehouse: str
-    files: dict[str, str]
-
-    def __repr__(self) -> str:
-        return f"LakePlace({self.warehouse})"  # the rest holds passwords
-
-
-def local(home: Path) -> LakePlace:
-    """The lake of a home on local disk."""
-    home = home.resolve()  # the tables keep absolute paths
-    sqlite = URL.create("sqlite", database=str(home / "catalog.db"))
-    return LakePlace(sqlite.render_as_string(), str(home / "warehouse"), {})
 
 
 class Store:
