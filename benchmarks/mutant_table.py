@@ -614,4 +614,43 @@ MUTANTS = (
             "::test_a_plan_has_so_many_bytes_over_all_segments_and_a_frame_of_each",
         ),
     ),
+    Mutant(
+        "no complaint since nobody judged it",
+        "what was quarantined before it was judged is explained by its empty findings",
+        (
+            Edit(
+                "serve_apps/query/explain.py",
+                'return event["disposition"] != QUARANTINED or event["l2"] not in (None, UNCLASSIFIED)',
+                "return True",
+            ),
+        ),
+        (
+            "tests/serve_apps/query/test_explain.py"
+            "::test_what_was_held_back_unjudged_is_not_called_no_complaint",
+        ),
+    ),
+    Mutant(
+        "an old decision for a corrected record",
+        "the report of a file looks a record up by its event id alone, which an earlier version has",
+        (Edit("cluster/demo_report.py", "found = known.get(own_id) or in_force", "found = in_force"),),
+        (
+            "tests/cluster/test_demo.py"
+            "::test_a_corrected_file_is_told_that_the_earlier_version_stays_in_force",
+        ),
+    ),
+    Mutant(
+        "texts that are no complaints in a cluster",
+        "a cluster counts whatever text is nearly the same",
+        (
+            Edit(
+                "serve_apps/query/views/clusters/3.sql",
+                "WHERE cluster_id IS NOT NULL AND is_complaint",
+                "WHERE cluster_id IS NOT NULL",
+            ),
+        ),
+        (
+            "tests/serve_apps/query/questions/test_questions.py"
+            "::test_the_engine_answers_as_written[duckdb-top_clusters]",
+        ),
+    ),
 )

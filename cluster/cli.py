@@ -59,7 +59,7 @@ def _tell_version(is_wanted: bool) -> None:
 def about(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and end."),
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
     """Complaints of a telecom operator: taken in, decided, and asked about in SQL."""
@@ -76,7 +76,7 @@ def main() -> None:
         sys.exit(exit_code(error))
     except OSError as error:
         is_append = sys.argv[1:2] == ["append"]
-        rest = ": what has no receipt is not acknowledged, send it again" if is_append else ""
+        rest = ". Lines without a receipt are not stored: send them again" if is_append else ""
         print(f"beejan: the home cannot be read or written: {error}{rest}", file=sys.stderr)  # noqa: T201
         sys.exit(NOT_DURABLE if is_append else STOPPED)
     except Exception:  # noqa: BLE001 a fault of ours: Python would end with 1, which means a finding
@@ -94,13 +94,13 @@ def exit_code(error: BeejanError) -> int:
 @app.command()
 def run(
     runtime: Annotated[
-        Literal["ray", "plain"], typer.Option(help="Ray actors, or one plain process.")
+        Literal["ray", "plain"], typer.Option(help="`ray` runs Ray actors, `plain` one process.")
     ] = "ray",
     until_idle: Annotated[
-        bool, typer.Option("--until-idle", help="End when everything durable is done.")
+        bool, typer.Option("--until-idle", help="Exit when everything in the log is committed.")
     ] = False,
 ) -> None:
-    """Plan, decide, commit and publish what is in the log. A second one on the same home waits its turn."""
+    """Decide and commit the events in the log. A second `run` on the same home waits until the first ends."""
     from cluster.checks import is_idle
 
     settings, progress = configured(), Progress()
@@ -119,7 +119,7 @@ def run(
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """How far things are; exit code 4 when something waits for a person, or does not flow."""
+    """Show how far the home is. Exit code 4: something does not flow, or waits for a person."""
     from cluster.presence import living
     from cluster.stores import open_stores
     from cluster.supervisor.outlook import outlook
@@ -137,7 +137,7 @@ def status(as_json: AsJson = False) -> None:
 
 @app.command()
 def ledger(as_json: AsJson = False) -> None:
-    """received = accepted + duplicate + quarantined + redelivered; exit code 1 when it does not balance."""
+    """Show what became of everything received, by channel. Exit code 1: the sums do not balance."""
     from rich.console import Console
 
     from cluster.checks import ledger_home
@@ -157,7 +157,7 @@ def ledger(as_json: AsJson = False) -> None:
 
 @app.command()
 def verify(as_json: AsJson = False) -> None:
-    """Hold what is stored against what the table's files hold; exit code 1 for any difference."""
+    """Compare the stored events with the rows of the table. Exit code 1: they differ."""
     from cluster.checks import verify_home
     from cluster.wiring import open_stores
 
@@ -169,7 +169,7 @@ def verify(as_json: AsJson = False) -> None:
 
 @app.command()
 def redecide(as_json: AsJson = False) -> None:
-    """Decide every recorded plan again and compare with the table; exit code 1 for any difference."""
+    """Decide all events again and compare with the table. Exit code 1: they differ."""
     from cluster.checks import redecide_home
 
     found = redecide_home(configured())
@@ -179,13 +179,18 @@ def redecide(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def event(event_id: Annotated[str, typer.Argument(help="32 hex digits.")], as_json: AsJson = False) -> None:
-    """Where one event is and what became of it; exit code 1 when nothing here knows it."""
+def event(
+    event_id: Annotated[str, typer.Argument(help="The id from the receipt, 32 hex digits.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show where one event is and what was decided. Exit code 1: this home does not know it."""
     from cluster.checks import find_event
     from cluster.wiring import open_stores
 
     if len(event_id) != 32 or not set(event_id) <= set("0123456789abcdef"):
-        raise BadInput("not an event id", hint="32 lower-case hex digits, as in the receipt")
+        raise BadInput(
+            "this is not an event id", hint="an event id has 32 lower-case hex digits, as in the receipt"
+        )
     found = find_event(open_stores(configured()), event_id)
     show(found, as_json)
     if found["state"] == "unknown":
@@ -194,11 +199,10 @@ def event(event_id: Annotated[str, typer.Argument(help="32 hex digits.")], as_js
 
 @app.command()
 def migrate(
-    to: Annotated[str, typer.Option(help="A revision, older or newer; the newest when left out.")] = "",
+    to: Annotated[str, typer.Option(help="The revision to move to. The newest one if not given.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Bring the control database to a revision, when nothing runs on it: up after an update, down before an
-    older version runs again."""
+    """Upgrade or downgrade the control database. Stop everything that uses it first."""
     from catalog import sql
     from catalog.control.migrate import migrate as move
     from cluster.home import Home
@@ -211,7 +215,7 @@ def migrate(
 
 @app.command(name="failpoints")
 def list_failpoints(as_json: AsJson = False) -> None:
-    """Where a process can be made to die, stop or fail, and what dying there leaves behind."""
+    """List where a test can make a process crash, stop or fail, and what a crash there leaves."""
     from catalog import failpoints
 
     points = [point._asdict() for point in failpoints.REGISTRY.values()]

@@ -29,7 +29,7 @@ _ID = re.compile(r"(?:[\w.]+[-_])*[0-9a-f]{12,}(?:[-.]\w+)*")
 
 OK, FINDING, USAGE, NOT_DURABLE, STOPPED = 0, 1, 2, 3, 4
 
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 class Repeated(logging.Filter):
@@ -76,7 +76,9 @@ def _under_profile(command: Callable[..., Any]) -> Callable[..., Any]:
             settings_module.choose(profile)
         return command(**given)
 
-    option = typer.Option("--profile", help="Local files, or servers; else BEEJAN_PROFILE says.")
+    option = typer.Option(
+        "--profile", help="`embedded`: local files. `cluster`: servers. Default: BEEJAN_PROFILE."
+    )
     hints = get_type_hints(command, include_extras=True) | {"profile": Annotated[Profile | None, option]}
     known = inspect.signature(command).parameters.values()
     made = inspect.Parameter("profile", inspect.Parameter.KEYWORD_ONLY, default=None)

@@ -26,19 +26,27 @@ INTERRUPTED = 130
 
 
 def demo(
-    events: Annotated[int, typer.Option("--events", help="Events of the simulated day.")] = 40_000,
-    stay: Annotated[bool, typer.Option("--stay", help="Leave everything up afterwards.")] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Another seed is another day.")] = 1,
-    input_: Annotated[Path | None, typer.Option("--input", help="A CSV file of real texts instead.")] = None,
-    mapping: Annotated[Path | None, typer.Option("--mapping", help="What its columns mean.")] = None,
-    report: Annotated[Path, typer.Option("--report", help="Where each record's fate goes.")] = REPORT,
+    events: Annotated[int, typer.Option("--events", help="How many events to simulate.")] = 40_000,
+    stay: Annotated[bool, typer.Option("--stay", help="Do not stop the product at the end.")] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Another number makes another day.")] = 1,
+    input_: Annotated[
+        Path | None,
+        typer.Option("--input", help="A CSV file with your own texts, instead of simulated ones."),
+    ] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option("--mapping", help="A TOML file that says what the columns of the CSV file mean."),
+    ] = None,
+    report: Annotated[
+        Path, typer.Option("--report", help="The file to write: what became of each record of the CSV file.")
+    ] = REPORT,
 ) -> None:
-    """See it work: a day of complaints in through the doors, decided, and asked about."""
+    """Send a day of complaints, wait until all are decided, and show the answers to some questions."""
     from cluster import demo as day
     from cluster import up as background
 
     if (input_ is None) != (mapping is None):
-        raise BadInput("a file needs its mapping, and a mapping its file", hint="give both or none")
+        raise BadInput("--input and --mapping belong together", hint="give both or none")
     settings, console = _with_a_free_port(configured()), Console()
     began_s = time.monotonic()
     if input_ is not None and mapping is not None:
@@ -88,7 +96,9 @@ def _held_up(settings: Settings, console: Console, stay: bool) -> Iterator[None]
 
     is_staying = not start(settings, BEEJAN_CURATE_S=CURATE_S)
     if is_staying:
-        console.print("it was up already: the answers wait for the next build of the curated table")
+        console.print(
+            "The product was up already. The answers come after the next build of the curated tables."
+        )
     try:
         yield
         is_staying |= stay

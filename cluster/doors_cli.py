@@ -15,17 +15,32 @@ from cluster.console import AsJson, cells, configured, show, table
 if TYPE_CHECKING:
     from catalog.control.keys import Key
 
-keys_app = typer.Typer(no_args_is_help=True, help="Keys of the doors.")
+keys_app = typer.Typer(no_args_is_help=True, help="API keys: who may send events, and who may ask questions.")
 
 
 def query(
-    sql: Annotated[str, typer.Argument(help="One SELECT in Trino's dialect over the served views.")] = "",
-    question: Annotated[str, typer.Option("--question", help="One of `beejan questions` instead.")] = "",
-    form: Annotated[Literal["table", "json", "csv"], typer.Option("--format")] = "table",
-    rows: Annotated[int, typer.Option("--rows", min=1, help="At most so many rows.")] = 1_000,
+    sql: Annotated[
+        str,
+        typer.Argument(
+            help="One SELECT over the views, in Trino's dialect. `beejan dictionary` lists the views."
+        ),
+    ] = "",
+    question: Annotated[
+        str,
+        typer.Option(
+            "--question", help="The name of a ready question, from `beejan questions`, instead of SQL."
+        ),
+    ] = "",
+    form: Annotated[
+        Literal["table", "json", "csv"], typer.Option("--format", help="How the answer is printed.")
+    ] = "table",
+    rows: Annotated[int, typer.Option("--rows", min=1, help="The most rows to print.")] = 1_000,
     role: Annotated[
         str,
-        typer.Option("--role", help="Ask as `analyst`, `operations`, `finance` or `compliance`."),
+        typer.Option(
+            "--role",
+            help="Who asks: `analyst`, `operations`, `finance` or `compliance`.",
+        ),
     ] = "analyst",
 ) -> None:
     """Ask one question in SQL over the tables of this home. Nothing needs to be running."""
@@ -62,7 +77,7 @@ def query(
 
 
 def questions(as_json: AsJson = False) -> None:
-    """What is ready to be asked with `beejan query --question NAME`, and who asks it."""
+    """List the ready questions, for `beejan query --question NAME`."""
     from serve_apps.query.cookbook import questions as ready
 
     if as_json:
@@ -71,8 +86,8 @@ def questions(as_json: AsJson = False) -> None:
         table(["question", "in words", "asked by"], [[*each[:3]] for each in ready().values()], "question")
 
 
-def dictionary(view: Annotated[str, typer.Argument(help="One view; all of them unless given.")] = "") -> None:
-    """What can be asked: every column of every view, its type and what it means."""
+def dictionary(view: Annotated[str, typer.Argument(help="One view. All of them if not given.")] = "") -> None:
+    """List the views and their columns, with types and meanings."""
     from serve_apps.query.roles import dictionary as words
 
     views = {each["name"]: each for each in words("analyst")["views"]}
@@ -85,10 +100,12 @@ def dictionary(view: Annotated[str, typer.Argument(help="One view; all of them u
 
 
 def decide(
-    file: Annotated[Path, typer.Argument(help="JSON lines: id, channel, text, received_at, …")],
-    out: Annotated[Path, typer.Option("--out", help="Where the decisions go, one a line.")],
+    file: Annotated[
+        Path, typer.Argument(help="A file with one JSON object a line: id, channel, text, received_at, …")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The file to write, one decision a line.")],
 ) -> None:
-    """Decide texts with the rules in force and store nothing."""
+    """Try the current rules on a file of texts. Nothing is stored."""
     from cluster.wiring import bundle_in_force, stages
     from pipelines.decide import decisions
 
@@ -106,17 +123,22 @@ def decide(
 
 @keys_app.command()
 def create(
-    source: Annotated[str, typer.Argument(help="Name of the producing system, or of who asks.")],
-    channel: Annotated[list[str] | None, typer.Option("--channel", help="A channel it may send to.")] = None,
+    source: Annotated[
+        str, typer.Argument(help="A name for the sending system, or for the person or program that asks.")
+    ],
+    channel: Annotated[
+        list[str] | None,
+        typer.Option("--channel", help="A channel it may send to. Can be given several times."),
+    ] = None,
     role: Annotated[
         str,
         typer.Option(
-            "--role", help="`ingest`, or as whom to ask: `analyst`, `operations`, `finance`, `compliance`."
+            "--role", help="`ingest` may send; `analyst`, `operations`, `finance` and `compliance` may ask."
         ),
     ] = "ingest",
     as_json: AsJson = False,
 ) -> None:
-    """Make a key. Its token goes to standard output, this once."""
+    """Create a key. Its token is printed once, on standard output, and cannot be shown again."""
     from catalog.contracts.registry import CHANNELS
 
     if unknown := sorted(set(channel or ()) - set(CHANNELS)):
@@ -128,23 +150,26 @@ def create(
 def rotate(
     key_id: str,
     grace_s: Annotated[
-        float, typer.Option("--grace-s", min=0, max=366 * 86_400, help="How long the old token goes on.")
+        float,
+        typer.Option(
+            "--grace-s", min=0, max=366 * 86_400, help="Seconds for which the old token still works."
+        ),
     ] = 3_600.0,
     as_json: AsJson = False,
 ) -> None:
-    """Make a new key like this one, which itself goes on for a while. Its token goes to standard output."""
+    """Replace a key by a new one like it. The old token still works for a while."""
     _tell(_keys().rotate(key_id, grace_s), as_json)
 
 
 @keys_app.command()
 def revoke(key_id: str) -> None:
-    """End a key for ever."""
+    """Make a key invalid, at once and for good."""
     _keys().revoke(key_id)
 
 
 @keys_app.command(name="list")
 def list_keys(as_json: AsJson = False) -> None:
-    """Every key ever made; never a token."""
+    """List all keys, also revoked ones. Tokens are never shown."""
     found: list[Key] = list(_keys().list())
     if as_json:
         show([key._asdict() for key in found], True)

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
 APPEND_BYTES = 1 << 20
 
-log_app = typer.Typer(no_args_is_help=True, help="The log.")
+log_app = typer.Typer(no_args_is_help=True, help="Repair the log.")
 
 
-def append(file: Annotated[str, typer.Argument(help="A file of lines, or - for standard input.")]) -> None:
-    """Make events durable: a line {"channel", "source", "payload"} in, a receipt out, in the same order."""
+def append(
+    file: Annotated[str, typer.Argument(help="A file with one event a line, or - for standard input.")],
+) -> None:
+    """Store events from a file. A line is {"channel", "source", "payload"} and gets a receipt."""
     import asyncio
 
     settings = configured()
@@ -86,16 +88,16 @@ async def _closed_in_the_end(writer: Writer) -> AsyncIterator[Writer]:
             await writer.close()
         except NotDurable as trouble:
             told = trouble.message
-            logging.getLogger(__name__).warning("a segment was not sealed, recovery will: %s", told)
+            logging.getLogger(__name__).warning("a segment was not sealed, recovery will seal it: %s", told)
 
 
 def replay(
-    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First event date.")],
-    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last event date.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day.")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send the raw layer's envelopes of these event dates through the door again."""
+    """Send the stored events of some days again. Those that are known already are only counted."""
     import asyncio
 
     settings = configured()
@@ -119,7 +121,7 @@ async def _replay(settings: Settings, first: date, last: date, dry_run: bool, as
 
 @log_app.command()
 def quarantine(segment: str, offset: int, as_json: AsJson = False) -> None:
-    """Give up a frame that cannot be read, so that its segment can go on; it becomes a quarantined row."""
+    """Give up one damaged event, so that the rest of its segment can go on. It becomes a quarantined row."""
     from cluster.checks import give_up
     from cluster.wiring import open_stores
 

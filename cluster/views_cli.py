@@ -10,20 +10,20 @@ import typer
 from catalog.errors import BadInput
 from cluster.console import FINDING, AsJson, configured, show, table
 
-views_app = typer.Typer(no_args_is_help=True, help="The served views, and who may ask them.")
+views_app = typer.Typer(no_args_is_help=True, help="The served views, and who may read them.")
 
 
 @views_app.command()
 def apply(
-    view: Annotated[str | None, typer.Option("--view", help="One view alone.")] = None,
-    version: Annotated[int | None, typer.Option("--version", min=1, help="Which version of it.")] = None,
+    view: Annotated[str | None, typer.Option("--view", help="Only this view.")] = None,
+    version: Annotated[int | None, typer.Option("--version", min=1, help="This version of the view.")] = None,
 ) -> None:
-    """Make or replace the views in Trino, all as they are in force unless told, and write its rules anew."""
+    """Create or replace the views in Trino, and write its access rules again."""
     from cluster.query_side import apply_views
     from serve_apps.query import views
 
     if version is not None and view is None:
-        raise BadInput("a version is one of a view", hint="name it with --view")
+        raise BadInput("--version needs a view", hint="name it with --view")
     if view is None:
         wanted = list(views.views().values())
     else:
@@ -34,7 +34,7 @@ def apply(
 
 @views_app.command()
 def check(as_json: AsJson = False) -> None:
-    """Hold the views to their contract, by what the engine returns; exit code 1 where they differ."""
+    """Compare what the engine returns with the contract of each view. Exit code 1: they differ."""
     from cluster.query_side import open_engine
     from serve_apps.query.drift import check as drifts
 
@@ -50,7 +50,7 @@ def check(as_json: AsJson = False) -> None:
 
 @views_app.command()
 def rules() -> None:
-    """Trino's access rules, as its file."""
+    """Print Trino's file of access rules."""
     from serve_apps.query.access import document
 
     typer.echo(document().decode())

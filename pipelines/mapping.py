@@ -91,9 +91,12 @@ def load(path: Path) -> Mapping:
         raise BadInput("the mapping cannot be read", hint=str(error), file=str(path)) from None
     fields = {*found.columns, *found.constants}
     faults = (
-        (found.channel not in CHANNELS, f"channel is none of {', '.join(CHANNELS)}"),
-        (found.time.zone and zone_rules(found.time.zone) is None, "time.zone is no IANA time zone"),
-        (any(field.partition(".")[0] in fields for field in fields if "." in field), "a field has parts"),
+        (found.channel not in CHANNELS, f"channel must be one of {', '.join(CHANNELS)}"),
+        (found.time.zone and zone_rules(found.time.zone) is None, "time.zone is not an IANA time zone"),
+        (
+            any(field.partition(".")[0] in fields for field in fields if "." in field),
+            "a field is given whole and in parts, as `place` and `place.city`",
+        ),
     )
     if wrong := [what for is_wrong, what in faults if is_wrong]:
         raise BadInput("the mapping cannot be used", hint="; ".join(wrong), file=str(path))
@@ -117,7 +120,7 @@ def records(path: Path, mapping: Mapping) -> Iterator[Record]:
     wanted = {name for columns in mapping.columns.values() for name in _listed(columns)}
     if missing := sorted(name for name in wanted if header.count(name) != 1):
         raise BadInput(
-            "the file has not exactly one column of a name in the mapping",
+            "the mapping names columns that the file does not have exactly once",
             hint=", ".join(missing),
             file=str(path),
         )
@@ -180,7 +183,9 @@ def _header(text: str, starts: str, path: Path) -> int:
     """Where the header line begins."""
     found = re.search(rf"(?:^|[\r\n]){re.escape(starts)}", text)
     if found is None:
-        raise BadInput("no line begins as the mapping says its header does", hint=starts, file=str(path))
+        raise BadInput(
+            "no line of the file begins as file.header in the mapping says", hint=starts, file=str(path)
+        )
     return found.end() - len(starts)
 
 

@@ -193,6 +193,19 @@ def test_query_answers_from_a_home_at_rest_in_each_form(tmp_path: Path) -> None:
     assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)
 
 
+def test_a_query_says_which_columns_are_empty_for_the_role(tmp_path: Path) -> None:
+    settings = small(tmp_path)
+    append(settings, [line(1)])
+    run(settings)
+    asked = ("query", "SELECT count(customer_key) AS n FROM events", "--format", "json")
+    noted = beejan(tmp_path, *asked)
+    assert json.loads(noted.stdout)["rows"] == [{"n": 0}]
+    assert all(said in noted.stderr for said in ("customer_key is empty for analyst", "--role compliance"))
+    assert beejan(tmp_path, *asked, "--role", "compliance").stderr == ""
+    wrong = beejan(tmp_path, *asked, "--role", "king")
+    assert (wrong.returncode, "analyst, operations, finance, compliance" in wrong.stderr) == (2, True)
+
+
 def test_the_dictionary_says_what_each_column_means(tmp_path: Path) -> None:
     every, one = (beejan(tmp_path, "dictionary", *words).stdout for words in ((), ("kpi_daily",)))
     assert all(name in every for name in ("clusters: ", "complaints: ", "representative_text"))

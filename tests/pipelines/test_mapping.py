@@ -147,7 +147,7 @@ def test_a_file_without_the_columns_is_refused(tmp_path: Path, content: str, nam
 
 
 def test_a_file_without_its_header_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no line begins"):
+    with pytest.raises(BadInput, match="no line of the file begins"):
         found(tmp_path, "1,x,slow\n", means(file=mapping.Layout(header="id,")))
 
 
