@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import logging
-import sys
 import re
+import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
 from math import isfinite

@@ -17,7 +17,6 @@ from rich.table import Table
 from catalog.errors import BadInput
 from cluster.console import cells, configured, table
 from cluster.settings import Settings
-from cluster.stack.stack import free_ports
 from cluster.up_cli import jdbc, start
 
 REPORT = Path("demo-report.jsonl")
@@ -69,11 +68,15 @@ def demo(
 
 def _with_a_free_port(settings: Settings) -> Settings:
     """Another port where nobody chose one and it is taken; that of what is up already."""
+    from cluster import up as background
+
     if os.environ.get("BEEJAN_PORT") or background.running(settings) is not None:
         return settings
     try:
         background.require_free(settings)
     except BadInput:
+        from cluster.stack.stack import free_ports
+
         os.environ["BEEJAN_PORT"] = str(free_ports(1)[0])
         return configured()
     return settings

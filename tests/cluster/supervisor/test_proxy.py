@@ -204,7 +204,9 @@ def test_of_those_that_wait_a_quiet_key_goes_first(
     made = Front(tmp_path)
     with listening(made), made.replica(0) as replica, ThreadPoolExecutor(8) as pool:
         replica.go_on.clear()
-        waiting = [pool.submit(made.post, "loud") for _ in range(5)]
+        waiting = [pool.submit(made.post, "loud")]
+        assert wait(lambda: len(replica.seen) == 1, WAIT_S)
+        waiting.extend(pool.submit(made.post, "loud") for _ in range(4))
         assert wait(lambda: queued(made) == 4, WAIT_S)
         waiting.append(pool.submit(made.post, "quiet"))
         assert wait(lambda: queued(made) == 5, WAIT_S)
