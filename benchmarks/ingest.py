@@ -44,7 +44,7 @@ def serve(listening: socket.socket, root: Path | None) -> None:
         limits = Limits(source_rate=1e9, source_burst=1e9)
         writer: Any = LocalLog(root / "log", clock).writer(WriterConfig(64 << 20, 60.0, 0))
         unasked: Any = nothing
-        app = create_api(Deps(writer, keys, clock, lambda: "b", unasked, lambda: None, unasked, limits))
+        app = create_api(Deps(writer, keys, clock, lambda: "b", unasked, lambda: None, limits))
     uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False)).run(sockets=[listening])
 
 

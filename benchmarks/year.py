@@ -262,14 +262,14 @@ def asked(engine: QueryEngine, name: str, query: Query, warming: int, runs: int)
 
 
 def of_kpis() -> dict[str, Query]:
-    """The questions that read the days' numbers and nothing else, and what GET /v1/kpis/daily asks."""
+    """The questions that read the days' numbers and nothing else, and what GET /query/v1/kpis/daily asks."""
     found = {
         name: Query(each.sql, [])
         for name, each in questions().items()
         if {t.name for t in sqlglot.parse_one(each.sql, read="trino").find_all(exp.Table)} & set(views())
         == {"kpi_daily"}
     }
-    return found | {"GET /v1/kpis/daily": Kpis.model_validate({}).query()}
+    return found | {"GET /query/v1/kpis/daily": Kpis.model_validate({}).query()}
 
 
 def others() -> dict[str, str]:

@@ -97,7 +97,9 @@ class Doors:
         """Whether the doors take every key."""
         nobody = "/v1/events/" + "0" * 32
         return all(
-            self._request("GET", nobody if source else "/v1/dictionary", headers=self._key(source)).is_success
+            self._request(
+                "GET", nobody if source else "/query/v1/dictionary", headers=self._key(source)
+            ).is_success
             for source in self._tokens
         )
 
@@ -113,7 +115,7 @@ class Doors:
 
     def ask(self, sql: str) -> dict[str, Any]:
         """The answer to one query, as an analyst gets it. Tries again while told to come back."""
-        answer = self._post("/v1/sql", json={"sql": sql}, headers=self._key(""))
+        answer = self._post("/query/v1/sql", json={"sql": sql}, headers=self._key(""))
         if answer.status_code != 200:
             raise Unavailable("the query side refused", hint=answer.text[:300], status=answer.status_code)
         found: dict[str, Any] = answer.json()

@@ -23,27 +23,38 @@ if TYPE_CHECKING:
     from serve_apps.query.engine.connection import Address
 
 KEYS_AGE_S = 2.0
+PROCESSES = 3
+"""Of the query application, in each replica. A key has one at most, so two that ask much leave one free."""
+LOOKUP_PROCESSES = 2
+"""Of the look-ups: they are short, and one of them may just be starting anew."""
 
 
 def build(settings: Settings) -> Deps:
     """Opens everything, in the process that will use it."""
     keys = KeyCache(open_keys(settings).stored, SystemClock(), KEYS_AGE_S)
     keys.refresh_if_old()  # so that they are known should the database be away at the first question
-    return Deps(open_engine(settings), keys, open_history(settings).payload)
+    return Deps(open_engine(settings, PROCESSES), keys, open_history(settings).payload)
 
 
-def open_engine(settings: Settings) -> QueryEngine:
-    """Trino where the places name it, else the embedded engine. Raises BadInput where neither can be: that
-    one reads local files only."""
+def build_lookup(settings: Settings) -> QueryEngine:
+    """The engine of the senders' look-ups alone, in the process that will use it."""
+    return open_engine(settings, LOOKUP_PROCESSES)
+
+
+def open_engine(settings: Settings, processes: int = 1) -> QueryEngine:
+    """Trino where the places name it, else the embedded engine; so many queries at once are worked on.
+
+    Raises BadInput where neither can be: the embedded one reads local files only.
+    """
     at = places(settings)
     if at.trino is not None:
         from serve_apps.query.engine.trino import Trino  # whose client takes long to import
 
-        return Trino(_address(at.trino), SystemClock())
+        return Trino(_address(at.trino), SystemClock(), processes)
     if not at.is_local:
         raise BadInput("nobody answers SQL here", hint="name Trino in the cluster's file", profile="cluster")
     Home(settings.home).make()
-    return DuckDb(Lake(at.lake), SystemClock())
+    return DuckDb(Lake(at.lake), SystemClock(), processes=processes)
 
 
 def apply_views(settings: Settings, wanted: Iterable[View]) -> None:

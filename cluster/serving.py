@@ -1,4 +1,4 @@
-"""The doors of one home under Ray Serve: replicas that take in, and one that answers."""
+"""The doors of one home under Ray Serve: replicas that take events in, answer queries, and look events up."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from catalog.errors import BeejanError
 from cluster import query_side
 from cluster.settings import Settings
 from cluster.wiring import bundle_in_force, open_keys, open_log, writer_config
+from serve_apps.addresses import QUERY_PREFIX
 from serve_apps.ingest.deployment import ingest, passing
 from serve_apps.ingest.deps import Deps
-from serve_apps.query.deployment import query
+from serve_apps.query.deployment import lookup, query
 from serve_apps.query.views import views
 
 KEYS_AGE_S = 3.0
 CLOSE_S = 20.0
 LOOK_S = 0.2
 log = logging.getLogger(__name__)
-INGEST, QUERY = "ingest", "query"
+INGEST, QUERY, LOOKUP = "ingest", "query", "lookup"
 SEQUENCER = "sequencer"
 
 
@@ -42,7 +43,8 @@ def open_doors(settings: Settings, port: int) -> None:
     )
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     _make_views(settings)
-    serve.run(query(partial(query_side.build, settings)), name=QUERY, route_prefix=None)
+    serve.run(lookup(partial(query_side.build_lookup, settings)), name=LOOKUP, route_prefix=None)
+    serve.run(query(partial(query_side.build, settings)), name=QUERY, route_prefix=QUERY_PREFIX)
     taking = ingest(
         partial(build_ingest, settings),
         num_replicas=settings.ingest_replicas,
@@ -60,7 +62,7 @@ def _make_views(settings: Settings) -> None:
 
 def close_doors() -> None:
     """Acknowledge what is under way, seal the segments, take nothing more; then let go of the proxy."""
-    for name in (INGEST, QUERY):
+    for name in (INGEST, QUERY, LOOKUP):
         serve.delete(name)  # waits for the replicas to drain
     # What `serve.shutdown` does, without a call that the controller's end leaves unanswered.
     controller = ray.get_actor(SERVE_CONTROLLER_NAME, namespace=SERVE_NAMESPACE)
@@ -82,9 +84,8 @@ def build_ingest(settings: Settings) -> Deps:
         keys=KeyCache(keys.stored, clock, KEYS_AGE_S),
         clock=clock,
         bundle=lambda: bundle,
-        lookup=passing(QUERY, QUERY, "find"),
+        lookup=passing(LOOKUP, LOOKUP, "find"),
         hint=_hint(),
-        query=passing(QUERY, QUERY, "answer"),
     )
 
 

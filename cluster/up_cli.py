@@ -25,7 +25,7 @@ def up(
     is_new = start(settings, replace)
     at = background.address(settings)
     typer.echo(f"{'up' if is_new else 'up already'} at {at}")
-    typer.echo(f"  events     POST {at}/v1/CHANNEL/events\n  questions  POST {at}/v1/sql")
+    typer.echo(f"  events     POST {at}/v1/CHANNEL/events\n  questions  POST {at}/query/v1/sql")
     if sql := jdbc(settings):
         typer.echo(f"  JDBC       {sql}")
     typer.echo("  keys       beejan keys create SOURCE --channel CHANNEL\n  stop       beejan down")

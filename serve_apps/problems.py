@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-from fastapi import FastAPI, Request, Response
+from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+
+from serve_apps.credentials import CHALLENGES
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_S = 1
@@ -77,11 +79,13 @@ async def tell(_: Request, error: Exception) -> Response:
     case, headers = error.refusal, dict[str, str]()
     if case.status in (429, 503):
         headers["Retry-After"] = str(max(RETRY_S, error.retry_s))
-    if case.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
     if case.code == "coding_not_taken":
         headers["Accept-Encoding"] = "gzip, zstd"
-    return problem(case.status, case.code, case.title, error.detail, case.hint, headers)
+    answer = problem(case.status, case.code, case.title, error.detail, case.hint, headers)
+    if case.status == 401:
+        for challenge in CHALLENGES:
+            answer.headers.append("WWW-Authenticate", challenge)
+    return answer
 
 
 async def broken(_: Request, __: Exception) -> Response:
@@ -90,20 +94,25 @@ async def broken(_: Request, __: Exception) -> Response:
     return problem(case.status, case.code, case.title, hint=case.hint)
 
 
-def install(app: FastAPI) -> None:
-    """Answer `Refused`, and make what the web framework refuses by itself, or what nobody foresaw, a problem
-    without its values."""
+async def unrouted(_: Request, error: Exception) -> Response:
+    """The answer where no address fits, or not with this method."""
+    assert isinstance(error, HTTPException)
+    case = refusals("query")["method_not_allowed" if error.status_code == 405 else "not_found"]
+    return problem(case.status, case.code, case.title, hint=case.hint, headers=error.headers)
 
-    async def refused(_: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return problem(error.status_code, "http_error", str(error.detail), headers=error.headers)
 
-    async def unreadable(_: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        where = ", ".join(".".join(str(part) for part in each["loc"]) for each in error.errors())
-        return problem(400, "bad_request", "a parameter cannot be read", where, "see /v1/openapi.json")
+async def unreadable(_: Request, error: Exception) -> Response:
+    """The answer to parameters that do not fit, without their values."""
+    assert isinstance(error, RequestValidationError)
+    case = refusals("query")["bad_request"]
+    where = ", ".join(".".join(str(part) for part in each["loc"]) for each in error.errors())
+    return problem(case.status, case.code, case.title, where, case.hint)
 
-    app.add_exception_handler(Refused, tell)
-    app.add_exception_handler(Exception, broken)
-    app.add_exception_handler(HTTPException, refused)
-    app.add_exception_handler(RequestValidationError, unreadable)
+
+HANDLERS: Mapping[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    Refused: tell,
+    HTTPException: unrouted,
+    RequestValidationError: unreadable,
+    Exception: broken,
+}
+"""What an application answers with: each refusal, the framework's own too, is a problem."""

@@ -14,6 +14,7 @@ from catalog.tables import REASONS, TABLES
 from cluster.cli import exit_code
 from cluster.settings import Settings
 from serve_apps import problems
+from serve_apps.addresses import QUERY_DESCRIPTION
 from serve_apps.ingest.openapi import document
 from serve_apps.query import api as query_api
 from serve_apps.query import asked
@@ -27,13 +28,13 @@ AGAIN = {Permanent: "no", Transient: "yes", Indeterminate: "look first"}
 
 
 ASKED = {
-    "/v1/complaints": [asked.Complaints().query()],
-    "/v1/complaints/{event_id}": [asked.Query(asked.EVENT, [""]), asked.Query(asked.CLUSTER, [""])],
-    "/v1/clusters": [asked.Clusters().query()],
-    "/v1/kpis/daily": [asked.Kpis().query()],
-    "/v1/ledger": [asked.LEDGER],
-    "/v1/dictionary": [],
-    "/v1/sql": [],
+    "/query/v1/complaints": [asked.Complaints().query()],
+    "/query/v1/complaints/{event_id}": [asked.Query(asked.EVENT, [""]), asked.Query(asked.CLUSTER, [""])],
+    "/query/v1/clusters": [asked.Clusters().query()],
+    "/query/v1/kpis/daily": [asked.Kpis().query()],
+    "/query/v1/ledger": [asked.LEDGER],
+    "/query/v1/dictionary": [],
+    "/query/v1/sql": [],
 }
 """What each address asks of the engine by itself; of the last two each role gets what it may see."""
 
@@ -94,9 +95,8 @@ def endpoints() -> Iterator[Iterable[object]]:
                 key = "none" if told.get("security") == [] else "ingest"
                 yield f"`{method.upper()} {shown}`", key, told["summary"].removesuffix(f" of {channel}")
     yield "`GET /openapi.json`", "none", "The description of the addresses above"
-    yield f"`GET {query_api.DESCRIPTION}`", "none", "The description of the addresses below"
-    for path, route in [*query_api.ROUTES.items(), ("/v1/sql", query_api.sql)]:
-        method = "POST" if path == "/v1/sql" else "GET"
+    yield f"`GET {QUERY_DESCRIPTION}`", "none", "The description of the addresses below"
+    for path, (method, route, _) in query_api.ROUTES.items():
         meaning = (route.__doc__ or "").partition("\n")[0].rstrip(".")
         yield f"`{method} {path}`", ", ".join(askers(ASKED[path])), meaning
 

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from serve_apps.ingest.api import PASSED_ON
-from serve_apps.query import api as query_api
 from tests.readme import README, endpoints, generated, written
 
 ROOT = README.parent
@@ -24,8 +22,8 @@ def test_the_generated_parts_are_up_to_date(name: str) -> None:
 def test_each_address_names_the_roles_that_get_an_answer() -> None:
     everybody = "analyst, operations, finance, compliance"
     named = {address: roles for address, roles, _ in endpoints()}
-    assert named["`POST /v1/sql`"] == named["`GET /v1/complaints`"] == everybody
-    assert named["`GET /v1/ledger`"] == "analyst, operations, compliance"
+    assert named["`POST /query/v1/sql`"] == named["`GET /query/v1/complaints`"] == everybody
+    assert named["`GET /query/v1/ledger`"] == "analyst, operations, compliance"
 
 
 def test_every_promise_names_tests_that_exist() -> None:
@@ -83,20 +81,6 @@ def test_deciding_a_file_works_as_written(tmp_path: Path) -> None:
     block = section("Commands").partition("```console\n")[2].partition("```")[0]
     said = executed(block.replace("/tmp/", f"{tmp_path}/"), tmp_path / "home")
     assert (json.loads(said)["id"], json.loads(said)["l1"]) == ("1", "billing")
-
-
-def test_every_question_is_passed_on_by_the_door() -> None:
-    patterns = {(re.sub(r"\{rest:path\}", ".+", path), method) for path, method in PASSED_ON}
-    asked = {(path, "GET") for path in query_api.ROUTES} | {
-        ("/v1/sql", "POST"),
-        (query_api.DESCRIPTION, "GET"),
-    }
-    lost = [
-        each
-        for each in asked
-        if not any(re.fullmatch(path, each[0]) and method == each[1] for path, method in patterns)
-    ]
-    assert lost == []
 
 
 def test_the_documented_commands_are_all_there_are() -> None:

@@ -180,8 +180,8 @@ class KeyCache:
             return None
         return stored.key
 
-    def role_of(self, token: str) -> Role | None:
-        """The role of a token's key; None as `verify` says.
+    def find(self, token: str) -> Key | None:
+        """The key of a token; None as `verify` says.
 
         Reads the keys anew when they are old, and blocks while it does. Raises what failed then, if the token
         may be of a key that was never read.
@@ -190,8 +190,7 @@ class KeyCache:
         prefix, key_id, _ = _parts(token)
         if failure is not None and prefix == _PREFIX and key_id not in (self._stored or {}):
             raise failure
-        key = self.verify(token, self._clock.now_us())
-        return None if key is None else key.role
+        return self.verify(token, self._clock.now_us())
 
 
 _NOBODY = "0" * 64

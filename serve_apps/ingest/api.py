@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import msgspec
 from fastapi import FastAPI
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from serve_apps.addresses import QUERY
 from serve_apps.ingest import framing
-from serve_apps.ingest.asking import Asking
 from serve_apps.ingest.deps import Deps
 from serve_apps.ingest.door import Door
 from serve_apps.ingest.openapi import document
 from serve_apps.ingest.refusals import refused
+from serve_apps.ingest.status import StatusRequests
 from serve_apps.ingest.upkeep import tended
-from serve_apps.problems import Refused, broken, problem, refusals, tell
+from serve_apps.problems import HANDLERS
 
-PASSED_ON = (
-    ("/v1/complaints", "GET"),
-    ("/v1/complaints/{rest:path}", "GET"),
-    ("/v1/clusters", "GET"),
-    ("/v1/clusters/{rest:path}", "GET"),
-    ("/v1/kpis/{rest:path}", "GET"),
-    ("/v1/ledger", "GET"),
-    ("/v1/dictionary", "GET"),
-    ("/v1/sql", "POST"),
-    ("/v1/openapi.json", "GET"),
-)
-"""What the query side answers through this door."""
+MOVED = {
+    "/v1/complaints": "/complaints",
+    "/v1/complaints/{rest:path}": "/complaints/{event_id}",
+    "/v1/clusters": "/clusters",
+    "/v1/kpis/daily": "/kpis/daily",
+    "/v1/ledger": "/ledger",
+    "/v1/dictionary": "/dictionary",
+    "/v1/sql": "/sql",
+    "/v1/openapi.json": "/openapi.json",
+}
+"""Addresses that were here once, and where each is now, below the query application's prefix."""
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def create_api(deps: Deps) -> FastAPI:
     """The door as an application; its lifespan looks after the writer and closes it in the end."""
     door = Door(deps)
-    asking = Asking(deps, door)
+    status = StatusRequests(deps, door)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -50,15 +50,15 @@ def create_api(deps: Deps) -> FastAPI:
         routes=[
             Route("/v1/{channel}/events", door.single, methods=["POST"]),
             Route("/v1/{channel}/events:batch", door.batch, methods=["POST"]),
-            Route("/v1/events/{event_id}", asking.event, methods=["GET"]),
-            *(Route(path, asking.query, methods=[method]) for path, method in PASSED_ON),
+            Route("/v1/events/{event_id}", status.event, methods=["GET"]),
+            *(Route(path, _moved(QUERY + to), methods=_METHODS) for path, to in MOVED.items()),
             *_health(deps, door),
         ],
         lifespan=lifespan,
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
-        exception_handlers={Refused: tell, HTTPException: _refused_by_the_framework, Exception: broken},
+        exception_handlers=dict(HANDLERS),
     )
     described = document()
     app.openapi = lambda: described  # type: ignore[method-assign]
@@ -86,7 +86,8 @@ def _state(state: str) -> Response:
     return Response(msgspec.json.encode({"state": state}), media_type=framing.JSON)
 
 
-async def _refused_by_the_framework(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    case = refusals("ingest")["method_not_allowed" if error.status_code == 405 else "not_found"]
-    return problem(case.status, case.code, case.title, hint=case.hint, headers=error.headers)
+def _moved(to: str) -> Callable[[Request], Awaitable[Response]]:
+    async def moved(_: Request) -> Response:
+        raise refused("moved", f"it is {to} now")
+
+    return moved

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from catalog.clock import Clock
 from catalog.control.keys import KeyCache
 from catalog.log.writer import Writer
-from serve_apps.passing import Answered, Asked, Committed
+from serve_apps.committed import Committed
 
 _KIB, _MIB = 1024, 1024 * 1024
 
@@ -37,11 +37,10 @@ class Limits:
     """Events of one source at once, after a rest."""
     remembered_ids: int = 50_000
     """Ids whose digest is kept to tell their second use with other bytes."""
-    query_bytes: int = 64 * _KIB
-    query_s: float = 30.0
-    """How long the query side, or the look-up of one event, may take to answer."""
-    queries: int = 16
-    """Requests passed on to the query side at once."""
+    lookup_s: float = 15.0
+    """How long the look-up of one event may take."""
+    lookups: int = 16
+    """Look-ups of events at once."""
     upkeep_s: float = 1.0
     """Seconds between two looks at the age of segment and keys."""
 
@@ -58,6 +57,4 @@ class Deps(NamedTuple):
     """What became of an event id; raises BeejanError when the warehouse does not say."""
     hint: Callable[[], None]
     """Says that something is new; must not block, and may be lost."""
-    query: Callable[[Asked], Awaitable[Answered]]
-    """Passes a request to the query side; raises BeejanError when it does not answer."""
     limits: Limits = Limits()

@@ -23,6 +23,7 @@ from catalog.contracts.registry import CHANNELS, CONTRACTS, at_door
 from catalog.control.keys import Key
 from catalog.envelope import Envelope
 from catalog.errors import BadInput, NotDurable
+from serve_apps.credentials import token
 from serve_apps.ingest import framing
 from serve_apps.ingest.admission import Quotas, Recent, Room
 from serve_apps.ingest.body import header, idempotency_key, read_body
@@ -61,11 +62,11 @@ class Door:
 
     def key(self, request: Request) -> Key:
         """The key of a request that may send. Raises Refused: 401, 403, 503 when no keys are known yet."""
-        scheme, _, token = (header(request, b"authorization") or "").partition(" ")
+        given = token(header(request, b"authorization"))
         if not self._deps.keys.is_loaded:
             raise refused("keys_unread")
-        key = self._deps.keys.verify(token.strip(), self._deps.clock.now_us())
-        if key is None or scheme.lower() != "bearer":
+        key = self._deps.keys.verify(given, self._deps.clock.now_us())
+        if key is None:
             raise refused("key_unknown")
         if key.role != "ingest":
             raise refused("role_denied")

@@ -11,18 +11,22 @@ import msgspec
 from catalog.contracts.contract import Contract
 from catalog.contracts.forms import FORM
 from catalog.contracts.registry import CHANNELS, CONTRACTS
+from serve_apps.addresses import QUERY_DESCRIPTION
+from serve_apps.credentials import SCHEMES, SECURITY
+from serve_apps.description import problem_response, problem_schema
+from serve_apps.description import refused_with as _problems
 from serve_apps.ingest import examples
-from serve_apps.ingest.asking import State
 from serve_apps.ingest.framing import JSON, NDJSON
 from serve_apps.ingest.receipts import NotStored, Receipt, Stored
 from serve_apps.ingest.refusals import STATUSES
-from serve_apps.problems import MEDIA_TYPE, refusals
+from serve_apps.ingest.status import State
+from serve_apps.problems import refusals
 
 _SENDING = (400, 401, 403, 404, 413, 415, 429, 503)
 _ABOUT = (
     "Events come in, and are acknowledged with 202 once they are durable. What an event says is judged "
     "afterwards: ask its status address. Send anything again that was not acknowledged; the same event "
-    "is stored once, however often it comes. Questions are described in /v1/openapi.json."
+    f"is stored once, however often it comes. What can be asked is described in {QUERY_DESCRIPTION}."
 )
 Json = dict[str, Any]
 
@@ -39,12 +43,15 @@ def document() -> Json:
     return {
         "openapi": "3.1.0",
         "info": {"title": "beejan", "version": importlib.metadata.version("beejan"), "description": _ABOUT},
-        "security": [{"key": []}],
+        "security": SECURITY,
         "paths": paths,
         "components": {
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "A key"}},
+            "securitySchemes": SCHEMES,
             "schemas": _schemas(),
-            "responses": {str(status): _problem(status) for status in STATUSES},
+            "responses": {
+                str(status): problem_response(status, about, refusals("ingest").values())
+                for status, about in STATUSES.items()
+            },
         },
     }
 
@@ -139,45 +146,32 @@ def _schemas() -> Json:
     _, ours = msgspec.json.schema_components(
         [Receipt, Stored, NotStored, State], ref_template="#/components/schemas/{name}"
     )
-    # An $id of its own makes each contract's references its own.
-    contracts = {
-        _name(each): {"$id": f"/contracts/{each.name}", **each.json_schema()} for each in CONTRACTS.values()
-    }
-    problem = {
-        "type": "object",
-        "description": "RFC 9457. `code` is stable; `hint` says what the sender can do.",
-        "required": ["type", "title", "status", "code"],
-        "properties": {
-            "status": {"type": "integer"},
-            "code": {"type": "string", "enum": list(refusals("ingest"))},
-            **{name: {"type": "string"} for name in ("type", "title", "detail", "hint")},
-        },
-    }
-    return {**ours, **contracts, "Problem": problem}
+    contracts: Json = {}
+    for each in CONTRACTS.values():
+        contracts |= _lifted(_name(each), each.json_schema())
+    return {**ours, **contracts, "Problem": problem_schema(refusals("ingest"))}
+
+
+def _lifted(name: str, schema: Json) -> Json:
+    """A schema that brings definitions, and these beside it: references lead through the whole document."""
+
+    def led(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                key: value[key].replace("#/$defs/", f"#/components/schemas/{name}-")
+                if key == "$ref"
+                else led(inner)
+                for key, inner in value.items()
+            }
+        return [led(inner) for inner in value] if isinstance(value, list) else value
+
+    own = {key: value for key, value in schema.items() if key != "$defs"}
+    beside = {f"{name}-{inner}": led(value) for inner, value in schema.get("$defs", {}).items()}
+    return {name: led(own), **beside}
 
 
 def _name(contract: Contract) -> str:
     return contract.name.replace("/", "-")
-
-
-def _problem(status: int) -> Json:
-    shown = {
-        case.code: {"value": {"type": f"/problems/{case.code}", "title": case.title, "status": status,
-                              "code": case.code, "hint": case.hint}}
-        for case in refusals("ingest").values()
-        if case.status == status
-    }  # fmt: skip
-    found: Json = {
-        "description": STATUSES[status],
-        "content": {MEDIA_TYPE: {"schema": _ref("Problem"), "examples": shown}},
-    }
-    if status in (429, 503):
-        found["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
-    return found
-
-
-def _problems(*statuses: int) -> Json:
-    return {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
 
 
 def _answer(description: str, schema: Json) -> Json:

@@ -1,41 +1,46 @@
-"""The routes of the query door. Every answer says which commit it is as of."""
+"""The routes of the query application. Every answer says which commit it is as of."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from anyio import to_thread
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.middleware import Middleware
 
-from catalog.control.keys import KeyCache
+from catalog.control.keys import Key, KeyCache
 from catalog.errors import BeejanError, Permanent, Transient
-from serve_apps.passing import unless_gone
-from serve_apps.problems import MEDIA_TYPE, install, problem
+from serve_apps.addresses import QUERY, QUERY_DESCRIPTION
+from serve_apps.credentials import token
+from serve_apps.description import refused_with
+from serve_apps.problems import HANDLERS, problem
 from serve_apps.query import asked
-from serve_apps.query.answers import AS_OF, respond, rows
+from serve_apps.query.answers import AS_OF, FORMATS, JSON, respond, rows
 from serve_apps.query.engine.port import Answer, Limits, QueryEngine, Role, Value
 from serve_apps.query.explain import explain
+from serve_apps.query.gone import unless_gone
+from serve_apps.query.openapi import KNOWN, describe
 from serve_apps.query.refusals import refused
 from serve_apps.query.roles import dictionary, emptied, grants
+from serve_apps.query.scopes import AsciiHeaders, FullPaths
+from serve_apps.query.turns import Turns
 
 MAX_BODY_BYTES = 256 << 10
-DESCRIPTION = "/v1/openapi.json"
 EMPTIED = "Beejan-Emptied"
 """Names columns of the query that are always empty for who asks, and so may decide the answer."""
-REFUSAL: dict[str, Any] = {
-    "description": "A problem document (RFC 9457): `code` is stable, `hint` says what to do.",
-    "content": {MEDIA_TYPE: {"schema": {"type": "object"}}},
-}
+THREADS = 64
+"""Queries that are waited for at once, each by a thread; more wait for one of these."""
 
 
 class Deps(NamedTuple):
-    """What the door is built from; `original` gives the payload stored at (segment, offset)."""
+    """What the application is built from; `original` gives the payload stored at (segment, offset)."""
 
     engine: QueryEngine
     keys: KeyCache
@@ -43,33 +48,56 @@ class Deps(NamedTuple):
 
 
 class Sql(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """The body of POST /v1/sql: one SELECT in Trino's dialect over the served views."""
+    """The body of POST /query/v1/sql: one SELECT in Trino's dialect over the served views."""
 
     sql: str
     parameters: list[Value] = []
     limit: Annotated[int, msgspec.Meta(ge=1, le=asked.MOST_ROWS)] = 1_000
 
 
-def create_api(deps: Deps) -> FastAPI:
-    """The door over an engine; the same application with or without Ray."""
+class Runner:
+    """Runs queries beside the event loop, one of each key at a time."""
+
+    def __init__(self, engine: QueryEngine, turns: Turns, threads: Executor) -> None:
+        self._engine, self._turns, self._threads = engine, turns, threads
+
+    async def run(self, request: Request, key: Key, role: Role, query: asked.Query, limit: int) -> Answer:
+        """The engine's answer. Raises what it raises, and Refused (429) where the key asks too much; ends the
+        query where the caller goes away."""
+        left = threading.Event()
+        arguments = (query.sql, query.params, role, Limits(rows=limit))
+        ask = partial(self._engine.query, *arguments, gone=left.is_set)
+        begin = partial(asyncio.get_running_loop().run_in_executor, self._threads, ask)
+        try:
+            return await unless_gone(request, self._turns.run(key.key_id, begin))
+        finally:
+            left.set()
+
+
+def create_api(deps: Deps, turns: Turns | None = None) -> FastAPI:
+    """The application over an engine; the same with or without Ray."""
     app = FastAPI(
         title="Beejan complaints: questions",
         version="1",
-        description="Views and the meaning of each column: GET /v1/dictionary.",
-        openapi_url=DESCRIPTION,
+        description=f"Views and the meaning of each column: GET {QUERY}/dictionary.",
+        openapi_url=QUERY_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
-        responses={"4XX": REFUSAL, "503": REFUSAL},
+        redirect_slashes=False,
+        exception_handlers={**HANDLERS, BeejanError: _failed},
+        middleware=[Middleware(FullPaths), Middleware(AsciiHeaders)],
     )
-    app.state.deps = deps
-    install(app)
-    app.add_exception_handler(BeejanError, _failed)
-    for path, route in ROUTES.items():
-        app.add_api_route(path, route, response_model=None)
-    schema = msgspec.json.schema_components([Sql])[1]["Sql"]
-    body = {"required": True, "content": {"application/json": {"schema": schema}}}
-    extra = {"requestBody": body}
-    app.add_api_route("/v1/sql", sql, methods=["POST"], openapi_extra=extra, response_model=None)
+    threads = ThreadPoolExecutor(THREADS, thread_name_prefix="query")
+    app.state.deps, app.state.runner = deps, Runner(deps.engine, turns or Turns(), threads)
+    for path, (method, route, statuses) in ROUTES.items():
+        responses: dict[int | str, Any] = {"200": _content(route)}
+        responses.update(refused_with(*KNOWN, *statuses))
+        extra = _SQL_BODY if route is sql else None
+        app.add_api_route(
+            path, route, methods=[method], responses=responses, openapi_extra=extra, response_model=None
+        )
+    described = describe(app)
+    app.openapi = lambda: described  # type: ignore[method-assign]
     return app
 
 
@@ -78,35 +106,35 @@ class Asker(NamedTuple):
 
     request: Request
     deps: Deps
+    key: Key
     role: Role
 
     async def ask(self, query: asked.Query, limit: int) -> Answer:
-        """The engine's answer. Raises what it raises; ends the query where the caller goes away."""
-        left = threading.Event()
-        ask = partial(self.deps.engine.query, gone=left.is_set)
-        arguments = (query.sql, query.params, self.role, Limits(rows=limit))
-        try:
-            working = to_thread.run_sync(ask, *arguments, abandon_on_cancel=True)
-            return await unless_gone(self.request, working)
-        finally:
-            left.set()
+        """See `Runner.run`."""
+        runner: Runner = self.request.app.state.runner
+        return await runner.run(self.request, self.key, self.role, query, limit)
+
+    def require(self, view: str) -> None:
+        """Raises Refused (403) where the role may not ask this view."""
+        if view not in grants()[self.role].views:
+            raise refused("role_denied", f"the view {view} is not for this role")
 
 
-Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
+Authorization = Annotated[str, Header(include_in_schema=False)]
 
 
-def asker(request: Request, given: Bearer) -> Asker:
+def asker(request: Request, authorization: Authorization = "") -> Asker:
     """Whoever holds a key that may ask. Raises Refused: 401, 403, 503 when nobody knows whether it is one."""
     deps: Deps = request.app.state.deps
     try:
-        role = None if given is None else deps.keys.role_of(given.credentials.strip())
+        key = deps.keys.find(token(authorization))
     except BeejanError:
         raise refused("keys_unread") from None
-    if role is None:
+    if key is None:
         raise refused("key_unknown")
-    if role == "ingest":
+    if key.role == "ingest":
         raise refused("role_denied", "an ingest key cannot ask: `beejan keys create NAME --role analyst`")
-    return Asker(request, deps, role)
+    return Asker(request, deps, key, key.role)
 
 
 Who = Annotated[Asker, Depends(asker)]
@@ -159,6 +187,7 @@ async def kpis(who: Who, given: Annotated[asked.Kpis, Query()], accept: Accept =
 
 async def ledger(who: Who, accept: Accept = "*/*") -> Response:
     """What became of everything received, by channel."""
+    who.require("ledger")
     return await _written(await who.ask(asked.LEDGER, asked.MOST_ROWS), accept)
 
 
@@ -188,14 +217,29 @@ async def sql(who: Who, body: Annotated[Sql, Depends(sql_body)], accept: Accept 
     return answer
 
 
-ROUTES: dict[str, Callable[..., Awaitable[Response]]] = {
-    "/v1/complaints": complaints,
-    "/v1/complaints/{event_id}": complaint,
-    "/v1/clusters": clusters,
-    "/v1/kpis/daily": kpis,
-    "/v1/ledger": ledger,
-    "/v1/dictionary": words,
+_FORMS = (complaints, clusters, kpis, ledger, sql)
+"""Routes whose answer has the form that Accept names."""
+_SQL_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {JSON: {"schema": msgspec.json.schema_components([Sql])[1]["Sql"]}},
+    }
 }
+ROUTES: dict[str, tuple[str, Callable[..., Awaitable[Response]], tuple[int, ...]]] = {
+    f"{QUERY}/complaints": ("GET", complaints, (406, 429)),
+    f"{QUERY}/complaints/{{event_id}}": ("GET", complaint, (404, 429)),
+    f"{QUERY}/clusters": ("GET", clusters, (406, 429)),
+    f"{QUERY}/kpis/daily": ("GET", kpis, (406, 429)),
+    f"{QUERY}/ledger": ("GET", ledger, (406, 429)),
+    f"{QUERY}/dictionary": ("GET", words, ()),
+    f"{QUERY}/sql": ("POST", sql, (406, 413, 429)),
+}
+"""Every address: its method, what answers, and how it may say no beside `KNOWN`."""
+
+
+def _content(route: Callable[..., Awaitable[Response]]) -> dict[str, Any]:
+    kinds = tuple(FORMATS) if route in _FORMS else (JSON,)
+    return {"description": "The answer", "content": {kind: {} for kind in kinds}}
 
 
 async def _written(answer: Answer, accept: str, more: str | None = None) -> Response:

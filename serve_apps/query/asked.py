@@ -92,7 +92,7 @@ class _Days(_Asked):
 
 
 class Complaints(_Days):
-    """GET /v1/complaints, newest first; rows without a readable event time stand where they were received."""
+    """GET /query/v1/complaints, newest first; without a readable event time by when it was received."""
 
     view, order = "complaints", f"{_AT} DESC, event_id"
     conditions = {
@@ -126,7 +126,7 @@ class Complaints(_Days):
 
 
 class Clusters(_Days):
-    """GET /v1/clusters, the largest first: one is in a span of days when one of its members may be."""
+    """GET /query/v1/clusters, the largest first: one is in a span of days when one of its members may be."""
 
     view, order = "clusters", "members DESC, cluster_id"
     conditions = {
@@ -141,7 +141,7 @@ class Clusters(_Days):
 
 
 class Kpis(_Days):
-    """GET /v1/kpis/daily, the newest day first."""
+    """GET /query/v1/kpis/daily, the newest day first."""
 
     view, order = "kpi_daily", "local_date DESC, channel, region, l1, l2"
     conditions = {"since": "local_date >= CAST(? AS date)", "until": "local_date <= CAST(? AS date)"}
@@ -163,7 +163,7 @@ LEDGER = Query(
     "FROM ledger GROUP BY channel ORDER BY channel",
     [],
 )
-"""GET /v1/ledger: what became of everything received, by channel."""
+"""GET /query/v1/ledger: what became of everything received, by channel."""
 
 EVENT = (
     "SELECT e.*, c.cluster_id AS resolved_cluster, c.is_representative "

@@ -133,7 +133,7 @@ def _parse(sql: str, params: Sequence[Value]) -> exp.Select | exp.SetOperation:
         ) from None
     if len(trees) != 1 or not isinstance(trees[0], STATEMENTS):
         raise BadInput(
-            "only one SELECT can be asked", hint="columns: GET /v1/dictionary, `beejan dictionary`"
+            "only one SELECT can be asked", hint="columns: GET /query/v1/dictionary, `beejan dictionary`"
         )
     tree = trees[0]
     for nodes, _ in enumerate(tree.walk()):

@@ -79,7 +79,7 @@ def test_every_question_is_asked_warm_and_one_that_fails_is_named() -> None:
     engine = Slower()
     lines = list(year.report(engine, "duckdb", year.others()))
     kpis = year.of_kpis()
-    assert {"complaints_by_day", "trend_by_category", "GET /v1/kpis/daily"} <= set(kpis)
+    assert {"complaints_by_day", "trend_by_category", "GET /query/v1/kpis/daily"} <= set(kpis)
     assert not {"provisional_days", "consistency", "ledger_balance"} & set(kpis)
     assert {engine.asked[query.sql] for query in kpis.values()} == {year.WARMING + year.RUNS}
     assert [line.split()[-2:] for line in lines[: len(kpis)]] == [["2", "rows"]] * len(kpis)

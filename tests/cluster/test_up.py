@@ -138,20 +138,20 @@ def seen(house: House) -> Seen:
     analyst, officer = house.key("a", "analyst"), house.key("c", "compliance")
     await_known(analyst, officer)
     await_taken(analyst)
-    row = f"/v1/complaints/{event_id}"
+    row = f"/query/v1/complaints/{event_id}"
     nobody = house.client("nothing")
     answers = {
         "event": sender.get(address),
         "another's event": other.get(address),
         "row": analyst.get(row),
         "original": officer.get(row, params={"original": "true"}),
-        "sql": analyst.post("/v1/sql", json={"sql": COUNT}),
-        "refused sql": analyst.post("/v1/sql", json={"sql": "SELECT * FROM read_csv('/etc/passwd')"}),
+        "sql": analyst.post("/query/v1/sql", json={"sql": COUNT}),
+        "refused sql": analyst.post("/query/v1/sql", json={"sql": "SELECT * FROM read_csv('/etc/passwd')"}),
         "no original": analyst.get(row, params={"original": "true"}),
         "nobody sends": nobody.post("/v1/sms/events", json={}),
-        "nobody asks": nobody.post("/v1/sql", json={"sql": COUNT}),
+        "nobody asks": nobody.post("/query/v1/sql", json={"sql": COUNT}),
         "analyst sends": analyst.post("/v1/sms/events", json={}),
-        "sender asks": sender.get("/v1/ledger"),
+        "sender asks": sender.get("/query/v1/ledger"),
         "another channel": sender.post("/v1/web_form/events", json={}),
     }
     status = house.told("status")
@@ -183,7 +183,7 @@ def await_committed(sender: httpx.Client, addresses: list[str]) -> None:
 
 def await_known(*clients: httpx.Client) -> None:
     until_s = time.monotonic() + PENDING_S
-    while any(each.get("/v1/dictionary").status_code == 401 for each in clients):
+    while any(each.get("/query/v1/dictionary").status_code == 401 for each in clients):
         assert time.monotonic() < until_s
 
 
@@ -286,7 +286,7 @@ def test_what_it_leaves_is_whole_and_a_second_life_finds_it(seen: Seen, house: H
     assert house.beejan("up").returncode == 0
     analyst, sender = house.key("later", "analyst"), house.key("crm", "ingest", "sms")
     await_known(analyst)
-    ids = analyst.post("/v1/sql", json={"sql": "SELECT event_id FROM events"}).json()["rows"]
+    ids = analyst.post("/query/v1/sql", json={"sql": "SELECT event_id FROM events"}).json()["rows"]
     assert Counter(row["event_id"] for row in ids) == {row["event_id"]: 1 for row in ids}
     assert len(ids) == EVENTS
     until_s = time.monotonic() + PENDING_S

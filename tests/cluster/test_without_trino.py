@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from pathlib import Path
 
+import httpx
 import msgspec
 
 from cluster import places as places_module
@@ -15,18 +15,18 @@ from cluster.places import Trino
 from cluster.settings import Settings
 from cluster.stack.stack import Stack
 from cluster.wiring import open_keys, open_stores
-from serve_apps.passing import Answered, Asked
-from serve_apps.query.door import Door
+from serve_apps.addresses import QUERY
+from serve_apps.query.api import create_api
 from tests.homes import append, line, run, small
 from tests.places import on_servers
+from tests.serve_apps.client import Client
 
 
-async def asked(settings: Settings, token: str) -> Answered:
+def asked(settings: Settings, token: str) -> httpx.Response:
     deps = query_side.build(settings)
-    door = Door(lambda: deps)
     try:
-        headers = [("authorization", f"Bearer {token}"), ("content-type", "application/json")]
-        return await door.answer(Asked("POST", "/v1/sql", headers, b'{"sql": "SELECT * FROM events"}'))
+        client = Client(create_api(deps), {"Authorization": f"Bearer {token}"})
+        return client.request("POST", f"{QUERY}/sql", json={"sql": "SELECT * FROM events"})
     finally:
         deps.engine.close()
 
@@ -42,8 +42,8 @@ def test_events_go_on_and_a_question_is_refused(stack: Stack, tmp_path: Path) ->
         token = open_keys(settings).create("a", (), "analyst").token
         append(settings, [line(1), line(2)])
         run(settings)
-        answer = asyncio.run(asked(settings, token))
-        assert (answer.status, b'"code":"unavailable"' in answer.body) == (503, True)
+        answer = asked(settings, token)
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     stores = open_stores(settings)
     assert ledger_home(stores).total["accepted"] == 2
     assert verify_home(stores).ok

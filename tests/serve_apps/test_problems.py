@@ -1,13 +1,12 @@
 import pytest
 from fastapi import FastAPI
 
-from serve_apps.problems import MEDIA_TYPE, install, problem
+from serve_apps.problems import HANDLERS, MEDIA_TYPE, problem
 from tests.serve_apps.client import Client
 
 
 def door() -> Client:
-    app = FastAPI()
-    install(app)
+    app = FastAPI(exception_handlers=dict(HANDLERS))
 
     @app.get("/number")
     def number(n: int) -> int:
@@ -30,8 +29,8 @@ def test_says_what_happened_and_what_to_do() -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/nowhere", 404, "http_error"),
-        ("POST", "/number", 405, "http_error"),
+        ("GET", "/nowhere", 404, "not_found"),
+        ("POST", "/number", 405, "method_not_allowed"),
         ("GET", "/number?n=secret", 400, "bad_request"),
         ("GET", "/number", 400, "bad_request"),
     ],

@@ -15,9 +15,9 @@ from catalog.control.keys import KeyCache, Keys, Role
 from catalog.control.schema import open_control, sqlite_url
 from catalog.log.local import LocalLog
 from catalog.log.writer import WriterConfig
+from serve_apps.committed import Committed
 from serve_apps.ingest.api import create_api
 from serve_apps.ingest.deps import Deps, Limits
-from serve_apps.passing import Answered, Asked, Committed
 
 CHANNELS = ("social", "sms", "web_form", "call_centre")
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -26,10 +26,6 @@ JSON = {"Content-Type": "application/json"}
 
 async def unknown(_: str) -> Committed | None:
     return None
-
-
-async def silent(asked: Asked) -> Answered:
-    return Answered(200, [("content-type", "text/plain")], asked.target.encode())
 
 
 def token(
@@ -55,7 +51,6 @@ def deps(root: Path, limits: Limits | None = None, **changes: Any) -> Deps:
         bundle=lambda: "test",
         lookup=unknown,
         hint=lambda: None,
-        query=silent,
         limits=limits or Limits(),
     )
     return given._replace(**changes)

@@ -13,16 +13,23 @@ import pytest
 from catalog.control.keys import KeyCache
 from catalog.errors import NotDurable, TooSlow, Unavailable
 from catalog.ids import event_id
+from serve_apps.committed import Committed
 from serve_apps.ingest.api import create_api
 from serve_apps.ingest.deps import Limits
-from serve_apps.passing import Answered, Asked, Committed
 from serve_apps.problems import refusals
 from tests.serve_apps.ingest.doors import JSON, NDJSON, client, deps, opened, payloads, token, unknown
 
 EVENT = b'{"id_str":"1","full_text":"no network"}'
-SMALL = Limits(body_bytes=400, batch_bytes=600, batch_events=3, event_bytes=200, query_bytes=50)
+SMALL = Limits(body_bytes=400, batch_bytes=600, batch_events=3, event_bytes=200, remembered_ids=9)
 ONE, MANY = "/v1/social/events", "/v1/social/events:batch"
+EVENT_STATE = "/v1/events/" + "0" * 32
 DEEP = b'{"a":' * 65 + b"1" + b"}" * 65
+
+
+GONE_FROM_HERE = [
+    *("/v1/complaints", "/v1/complaints/" + "0" * 32, "/v1/clusters", "/v1/kpis/daily", "/v1/ledger"),
+    *("/v1/dictionary", "/v1/sql", "/v1/openapi.json"),
+]
 
 
 class Case(NamedTuple):
@@ -77,7 +84,7 @@ CASES = [
     Case("coding_not_taken", headers={**JSON, "Content-Encoding": "gzip, gzip"}),
     *(Case("not_an_object", body=body) for body in (b"", b"[1]", b'"x"', b"null", b"nonsense", b"\xff{}")),
     Case("nested_too_deep", body=b'{"a":' + b"[" * 64 + b"]" * 64 + b"}"),
-    Case("body_too_large", "/v1/sql", b"x" * 51),
+    *(Case("moved", path, b"", {}, method) for path in GONE_FROM_HERE for method in ("GET", "POST")),
 ]  # fmt: skip
 ELSEWHERE = {"role_denied", "id_reused", "source_too_fast", "door_full", "not_durable", "keys_unread",
              "draining", "unavailable", "internal"}  # fmt: skip
@@ -90,7 +97,8 @@ def assert_problem(answer: httpx.Response, code: str) -> None:
     assert answer.json()["type"] == f"/problems/{code}"
     assert answer.json()["hint"] == case.hint
     assert ("retry-after" in answer.headers) == (case.status in (429, 503))
-    assert ("www-authenticate" in answer.headers) == (case.status == 401)
+    schemes = [each.split()[0] for each in answer.headers.get_list("www-authenticate")]
+    assert schemes == (["Bearer", "Basic"] if case.status == 401 else [])
 
 
 def test_each_refusal_has_a_case() -> None:
@@ -144,7 +152,7 @@ def test_a_body_that_names_too_great_a_length_is_not_read(tmp_path: Path) -> Non
     assert_problem(asyncio.run(send()), "body_too_large")
 
 
-@pytest.mark.parametrize("path", [ONE, MANY, "/v1/sql"])
+@pytest.mark.parametrize("path", [ONE, MANY])
 def test_a_body_that_never_ends_does_not_keep_its_place(tmp_path: Path, path: str) -> None:
     async def stalled() -> AsyncIterator[bytes]:
         yield b"{"
@@ -343,59 +351,47 @@ def test_only_its_own_source_is_told_of_an_event(tmp_path: Path, source: str, st
     assert asyncio.run(ask()) == {"event_id": "a" * 32, "state": state, **told}
 
 
-def test_queries_are_passed_on_as_they_are(tmp_path: Path) -> None:
-    asked: list[Asked] = []
+def test_what_has_moved_is_told_where_it_is(tmp_path: Path) -> None:
+    async def ask() -> list[str]:
+        async with opened(deps(tmp_path)) as door:
+            return [(await door.get(path)).json()["detail"] for path in GONE_FROM_HERE]
 
-    async def query(request: Asked) -> Answered:
-        asked.append(request)
-        return Answered(418, [("X-As-Of", "7"), ("Content-Length", "99"), ("content-type", "a/b")], b"tea")
-
-    async def send() -> list[httpx.Response]:
-        async with client_of(tmp_path, query) as door:
-            own = {"Authorization": "Bearer theirs"}
-            return [
-                await door.get("/v1/complaints/a%20b?q=%C3%A9&q=1", headers=own),
-                await door.post("/v1/sql", content=b"select 1", headers=own),
-            ]
-
-    answers = asyncio.run(send())
-    assert [(each.method, each.target, each.body) for each in asked] == [
-        ("GET", "/v1/complaints/a%20b?q=%C3%A9&q=1", b""),
-        ("POST", "/v1/sql", b"select 1"),
-    ]
-    assert ("authorization", "Bearer theirs") in asked[0].headers
-    for answer in answers:
-        assert (answer.status_code, answer.content, answer.headers["x-as-of"]) == (418, b"tea", "7")
-        assert (answer.headers["content-length"], answer.headers["content-type"]) == ("3", "a/b")
+    said = asyncio.run(ask())
+    assert said[:2] == ["it is /query/v1/complaints now", "it is /query/v1/complaints/{event_id} now"]
+    assert len(set(said)) == len(GONE_FROM_HERE)
 
 
-def client_of(root: Path, query: object, limits: Limits | None = None) -> Any:
-    return opened(deps(root, limits, query=query))
+@pytest.mark.parametrize("user", ["", "console", "a:b"])
+def test_a_key_is_taken_as_a_basic_password(tmp_path: Path, user: str) -> None:
+    async def send() -> httpx.Response:
+        key = token(tmp_path)
+        async with opened(deps(tmp_path)) as door:
+            return await door.post(ONE, content=EVENT, headers=JSON, auth=httpx.BasicAuth(user, key))
+
+    assert asyncio.run(send()).status_code == (401 if ":" in user else 202)
 
 
-async def failing(_: object) -> Answered:
+async def failing(_: object) -> Committed:
     raise Unavailable("the query side does not answer")
 
 
-async def slow(_: object) -> Answered:
+async def slow(_: object) -> Committed:
     raise TooSlow("the query takes too long")
 
 
-async def never(_: object) -> Answered:
+async def never(_: object) -> Committed:
     await asyncio.Event().wait()
     raise AssertionError
 
 
-@pytest.mark.parametrize("query", [failing, slow, never])
-def test_a_silent_warehouse_is_told_and_costs_the_door_nothing(tmp_path: Path, query: object) -> None:
+@pytest.mark.parametrize("lookup", [failing, slow, never])
+def test_a_silent_warehouse_is_told_and_costs_the_door_nothing(tmp_path: Path, lookup: object) -> None:
     async def send() -> list[httpx.Response]:
-        limits = Limits(query_s=0.001, queries=1)
-        given = deps(tmp_path, limits, query=query, lookup=query)
+        given = deps(tmp_path, Limits(lookup_s=0.001, lookups=1), lookup=lookup)
         async with opened(given, token(tmp_path)) as door:
             return [
-                await door.get("/v1/ledger"),
-                await door.get("/v1/events/" + "0" * 32),
-                await door.get("/v1/kpis/daily"),
+                await door.get(EVENT_STATE),
+                await door.get(EVENT_STATE),
                 await door.post(ONE, content=EVENT, headers=JSON),
             ]
 
@@ -406,35 +402,33 @@ def test_a_silent_warehouse_is_told_and_costs_the_door_nothing(tmp_path: Path, q
 
 
 def test_what_nobody_foresaw_is_a_problem_too(tmp_path: Path) -> None:
-    async def faulty(_: object) -> Answered:
+    async def faulty(_: object) -> Committed:
         raise ZeroDivisionError
 
-    async def send() -> list[httpx.Response]:
+    async def send() -> httpx.Response:
         headers = {"Authorization": f"Bearer {token(tmp_path)}"}
-        app = create_api(deps(tmp_path, query=faulty, lookup=faulty))
+        app = create_api(deps(tmp_path, lookup=faulty))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://door", headers=headers) as door:
-            return [await door.get(path) for path in ("/v1/ledger", "/v1/events/" + "0" * 32)]
+            return await door.get(EVENT_STATE)
 
-    for answer in asyncio.run(send()):
-        assert_problem(answer, "internal")
+    assert_problem(asyncio.run(send()), "internal")
 
 
-def test_more_queries_than_may_be_are_told_to_wait(tmp_path: Path) -> None:
+def test_more_look_ups_than_may_be_are_told_to_wait(tmp_path: Path) -> None:
     async def send() -> list[httpx.Response]:
         entered, leave = asyncio.Event(), asyncio.Event()
 
-        async def query(_: Asked) -> Answered:
+        async def lookup(_: str) -> None:
             entered.set()
             await leave.wait()
-            return Answered(200, [], b"")
 
-        async with client_of(tmp_path, query, Limits(queries=1)) as door:
-            first = asyncio.create_task(door.get("/v1/ledger"))
+        async with opened(deps(tmp_path, Limits(lookups=1), lookup=lookup), token(tmp_path)) as door:
+            first = asyncio.create_task(door.get(EVENT_STATE))
             await entered.wait()
-            second = await door.get("/v1/clusters")
+            second = await door.get(EVENT_STATE)
             leave.set()
-            return [second, await first, await door.get("/v1/clusters")]
+            return [second, await first, await door.get(EVENT_STATE)]
 
     full, *answered = asyncio.run(send())
     assert_problem(full, "door_full")

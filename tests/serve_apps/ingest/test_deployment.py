@@ -13,12 +13,12 @@ from ray.serve.exceptions import BackPressureError
 
 from catalog import errors
 from catalog.errors import BeejanError, NotDurable, Unavailable
+from serve_apps.committed import Committed
 from serve_apps.ingest import deployment
 from serve_apps.ingest.deployment import OPTIONS, Replica, ingest, passing
-from serve_apps.passing import Answered, Asked
 from tests.serve_apps.ingest.doors import client, deps, token
 
-ASKED = Asked("GET", "/v1/ledger", [])
+FOUND = Committed("gateway", "accepted", None, None, 7)
 
 
 def test_a_replica_builds_its_own_door(tmp_path: Path) -> None:
@@ -53,13 +53,13 @@ class Handle:
     """A deployment's handle that answers, or fails."""
 
     def __init__(self, failure: Exception | None) -> None:
-        self.answer = self
+        self.find = self
         self._failure = failure
 
-    async def remote(self, asked: Asked) -> Answered:
+    async def remote(self, event_id: str) -> Committed:
         if self._failure is not None:
             raise self._failure
-        return Answered(200, [], asked.target.encode())
+        return FOUND._replace(source=event_id)
 
 
 def wrapped(error: BeejanError) -> Exception:
@@ -77,7 +77,7 @@ GONE = [RayActorError(), BackPressureError(1, 1), RpcError()]
 def test_a_query_side_that_is_gone_is_unavailable(monkeypatch: Any, failure: Exception | None) -> None:
     monkeypatch.setattr(deployment.serve, "get_deployment_handle", lambda *_: Handle(failure))
     if failure is None:
-        assert asyncio.run(ask()) == Answered(200, [], b"/v1/ledger")
+        assert asyncio.run(ask()) == FOUND._replace(source="e1")
     else:
         with pytest.raises(Unavailable):
             asyncio.run(ask())
@@ -92,6 +92,6 @@ def test_a_query_side_that_never_was_is_unavailable(monkeypatch: Any) -> None:
         asyncio.run(ask())
 
 
-async def ask() -> Answered:
-    answered: Answered = await passing("query", "query", "answer")(ASKED)
-    return answered
+async def ask() -> Committed:
+    found: Committed = await passing("lookup", "lookup", "find")("e1")
+    return found

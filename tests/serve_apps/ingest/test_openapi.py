@@ -4,50 +4,32 @@ import os
 import re
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import jsonschema
-import uvicorn
 
-from serve_apps.ingest.api import PASSED_ON, create_api
+from serve_apps.ingest.api import MOVED, create_api
 from serve_apps.ingest.openapi import document
 from serve_apps.ingest.refusals import STATUSES
 from serve_apps.problems import refusals
+from tests.serve_apps.documents import references, resolved
 from tests.serve_apps.ingest.doors import deps, payloads, token
-
-
-def references(value: Any, base: Any) -> Iterator[tuple[Any, str]]:
-    """Every reference, with the document it is relative to."""
-    if isinstance(value, dict):
-        base = value if "$id" in value else base
-        for name, inner in value.items():
-            if name == "$ref":
-                yield base, inner
-            else:
-                yield from references(inner, base)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from references(inner, base)
+from tests.serve_apps.served import served
 
 
 def test_every_reference_leads_somewhere() -> None:
-    described = document()
-    found = list(references(described, described))
+    found = list(references(document()))
     assert len(found) > 50
-    for base, reference in found:
-        for part in reference.removeprefix("#/").split("/"):
-            base = base[part]
+    assert [each for each in found if resolved(document(), each) is None] == []
 
 
 def test_schemas_are_schemas_and_take_their_examples() -> None:
-    for schema in document()["components"]["schemas"].values():
+    components = document()["components"]
+    for name, schema in components["schemas"].items():
         jsonschema.Draft202012Validator.check_schema(schema)
+        whole = {"$ref": f"#/components/schemas/{name}", "components": components}
         for example in schema.get("examples", ()):
-            jsonschema.Draft202012Validator(schema).validate(example)
+            jsonschema.Draft202012Validator(whole).validate(example)
 
 
 def test_every_status_and_code_is_described() -> None:
@@ -67,34 +49,12 @@ def test_every_status_and_code_is_described() -> None:
 
 def test_every_address_is_described(tmp_path: Path) -> None:
     app = create_api(deps(tmp_path))
-    passed = {path for path, _ in PASSED_ON}
-    routes = {getattr(route, "path", "") for route in app.routes} - passed - {"/openapi.json"}
+    routes = {getattr(route, "path", "") for route in app.routes} - set(MOVED) - {"/openapi.json"}
     described = {
         re.sub(r"/v1/(social|sms|web_form|call_centre)/", "/v1/{channel}/", path)
         for path in document()["paths"]
     }
     assert routes == described
-
-
-@contextmanager
-def served(app: Any) -> Iterator[str]:
-    """The app behind a real server on a free port; its address."""
-    started = threading.Event()
-
-    class Told(uvicorn.Server):
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            started.set()
-
-    server = Told(uvicorn.Config(app, port=0, log_config=None, ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        assert started.wait(60)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(60)
 
 
 def test_the_examples_run(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from catalog import errors
+from catalog.control.keys import Key
 from catalog.control.keys import Role as KeyRole
 from catalog.errors import Busy, TooLarge, Unavailable, UnsafeStore
 from catalog.lake.commit import Lake
@@ -19,6 +20,7 @@ from serve_apps.query.api import ROUTES, Deps, create_api
 from serve_apps.query.asked import Complaints, Cursor
 from serve_apps.query.engine.port import Answer, Gone, Limits, QueryEngine, Role, Value, never
 from tests.serve_apps.client import Client
+from tests.serve_apps.documents import references, resolved
 from tests.serve_apps.query.engine.engines import duckdb
 from tests.serve_apps.query.lakes import commit, complaint, derive, event
 
@@ -29,11 +31,15 @@ ID = "{:032x}".format
 class Keys:
     """One key for each role, and one that only the database knows, which is away."""
 
-    def role_of(self, token: str) -> KeyRole | None:
+    def find(self, token: str) -> Key | None:
         if token == "key-new":
             raise Unavailable("the control database does not answer")
-        roles: dict[str, KeyRole] = {"key-a": "analyst", "key-c": "compliance", "key-i": "ingest"}
-        return roles.get(token)
+        roles: dict[str, KeyRole] = {
+            **{"key-a": "analyst", "key-b": "analyst", "key-c": "compliance"},
+            **{"key-f": "finance", "key-i": "ingest"},
+        }
+        role = roles.get(token)
+        return None if role is None else Key(token, "desk", (), role, 0, None, None)
 
 
 def original(segment: str, offset: int) -> bytes:
@@ -72,7 +78,11 @@ class Canned:
 def test_wants_a_key_that_asks(authorization: str, refusal: tuple[int, str]) -> None:
     engine = Canned(Busy("never asked"))
     app = create_api(Deps(engine, Keys(), original))
-    for method, path in [("GET", "/v1/complaints"), ("POST", "/v1/sql"), ("GET", "/v1/dictionary")]:
+    for method, path in [
+        ("GET", "/query/v1/complaints"),
+        ("POST", "/query/v1/sql"),
+        ("GET", "/query/v1/dictionary"),
+    ]:
         answer = Client(app, {"Authorization": authorization}).request(method, path, content=b"{}")
         assert (answer.status_code, answer.json()["code"]) == refusal
     assert engine.asked == []
@@ -80,7 +90,7 @@ def test_wants_a_key_that_asks(authorization: str, refusal: tuple[int, str]) -> 
 
 def test_keys_that_cannot_be_read_refuse_nobody_for_good() -> None:
     answer = client(Canned(Busy("never asked")), "key-new").request(
-        "POST", "/v1/sql", json={"sql": "SELECT 1"}
+        "POST", "/query/v1/sql", json={"sql": "SELECT 1"}
     )
     assert (answer.status_code, answer.json()["code"]) == (503, "keys_unread")
     assert answer.headers["retry-after"] == "1"
@@ -105,7 +115,7 @@ def test_keys_that_cannot_be_read_refuse_nobody_for_good() -> None:
     ],
 )
 def test_complaints_that_fit_all_filters(engine: QueryEngine, query: str, numbers: list[int]) -> None:
-    answer = client(engine).get("/v1/complaints?" + query).json()
+    answer = client(engine).get("/query/v1/complaints?" + query).json()
     assert [row["event_id"] for row in answer["rows"]] == [ID(n) for n in numbers]
     assert answer["as_of_seq"] == 1
 
@@ -120,7 +130,7 @@ def test_complaints_that_fit_all_filters(engine: QueryEngine, query: str, number
     ],
 )
 def test_a_parameter_that_means_nothing_is_a_problem(engine: QueryEngine, path: str) -> None:
-    answer = client(engine).get("/v1/" + path)
+    answer = client(engine).get("/query/v1/" + path)
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
 
@@ -129,19 +139,19 @@ def test_pages_hold_every_complaint_once_while_more_are_committed(tmp_path: Path
     lake = Lake(local(tmp_path))
     derive(lake, [complaint(n // 2, 1, event_id=ID(n)) for n in range(7)], source_seq=1)
     engine = duckdb(local(tmp_path))
-    door, seen, path = client(engine), [], "/v1/complaints?limit=2&l1=network"
+    door, seen, path = client(engine), [], "/query/v1/complaints?limit=2&l1=network"
     while path:
         answer = door.get(path)
         assert answer.json()["as_of_seq"] == 1
         seen += [row["event_id"] for row in answer.json()["rows"]]
         more = answer.json().get("next")
         assert answer.headers.get("beejan-next") == more
-        path = f"/v1/complaints?limit=2&l1=network&cursor={more}" if more else ""
+        path = f"/query/v1/complaints?limit=2&l1=network&cursor={more}" if more else ""
         derive(lake, [complaint(n, 2, event_id=ID(100 + len(seen) + n)) for n in (0, 2, 9)], source_seq=2)
     assert seen == [ID(n) for n in (6, 4, 5, 2, 3, 0, 1)]
-    first = door.get("/v1/complaints?limit=2").json()["next"]
+    first = door.get("/query/v1/complaints?limit=2").json()["next"]
     assert (
-        door.get(f"/v1/complaints?l1=billing&cursor={first}").json()["title"]
+        door.get(f"/query/v1/complaints?l1=billing&cursor={first}").json()["title"]
         == "the cursor belongs to other filters"
     )
     engine.close()
@@ -149,28 +159,28 @@ def test_pages_hold_every_complaint_once_while_more_are_committed(tmp_path: Path
 
 
 def test_one_event_with_its_decision_in_words(engine: QueryEngine) -> None:
-    answer = client(engine).get(f"/v1/complaints/{ID(2)}").json()
+    answer = client(engine).get(f"/query/v1/complaints/{ID(2)}").json()
     assert (answer["as_of_seq"], answer["event"]["customer_key"], answer["cluster"]["members"]) == (
         1,
         None,
         3,
     )
     assert f"Its text is nearly that of {ID(1)}, 90% alike." in answer["explanation"]
-    held = client(engine).get(f"/v1/complaints/{ID(10)}").json()
+    held = client(engine).get(f"/query/v1/complaints/{ID(10)}").json()
     assert held["event"]["reason"] == "event_time_naive"
     assert held["cluster"] is None
-    missing = client(engine).get(f"/v1/complaints/{ID(99)}")
+    missing = client(engine).get(f"/query/v1/complaints/{ID(99)}")
     assert (missing.status_code, missing.json()["code"]) == (404, "not_committed")
 
 
 def test_original_text_is_for_compliance_alone(engine: QueryEngine) -> None:
-    refused = client(engine).get(f"/v1/complaints/{ID(2)}?original=true")
+    refused = client(engine).get(f"/query/v1/complaints/{ID(2)}?original=true")
     assert (refused.status_code, refused.json()["code"]) == (403, "role_denied")
     compliance = client(engine, "key-c")
-    shown = compliance.get(f"/v1/complaints/{ID(2)}?original=true").json()
+    shown = compliance.get(f"/query/v1/complaints/{ID(2)}?original=true").json()
     assert (shown["original"], shown["event"]["customer_key"]) == ("s1:2", "customer-2")
-    assert compliance.get(f"/v1/complaints/{ID(3)}?original=true").json()["original_base64"] == "/w=="
-    assert "original" not in compliance.get(f"/v1/complaints/{ID(2)}").json()
+    assert compliance.get(f"/query/v1/complaints/{ID(3)}?original=true").json()["original_base64"] == "/w=="
+    assert "original" not in compliance.get(f"/query/v1/complaints/{ID(2)}").json()
 
 
 @pytest.mark.parametrize(
@@ -187,7 +197,7 @@ def test_original_text_is_for_compliance_alone(engine: QueryEngine) -> None:
     ],
 )
 def test_summaries(engine: QueryEngine, path: str, column: str, values: list[Any]) -> None:
-    answer = client(engine).get("/v1/" + path)
+    answer = client(engine).get("/query/v1/" + path)
     assert [row[column] for row in answer.json()["rows"]] == values
     assert answer.headers["beejan-as-of-seq"] == str(answer.json()["as_of_seq"])
 
@@ -198,7 +208,7 @@ def test_sql_with_parameters_and_a_limit(engine: QueryEngine) -> None:
         "parameters": ["network"],
         "limit": 2,
     }
-    answer = client(engine).request("POST", "/v1/sql", json=body)
+    answer = client(engine).request("POST", "/query/v1/sql", json=body)
     assert answer.json() == {
         "as_of_seq": 1,
         "truncated": True,
@@ -223,7 +233,7 @@ def test_sql_with_parameters_and_a_limit(engine: QueryEngine) -> None:
 def test_a_body_that_is_no_query_is_a_problem(
     engine: QueryEngine, body: bytes, status: int, code: str
 ) -> None:
-    answer = client(engine).request("POST", "/v1/sql", content=body)
+    answer = client(engine).request("POST", "/query/v1/sql", content=body)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
@@ -232,7 +242,7 @@ def test_a_body_that_is_no_query_is_a_problem(
     [(Busy("b"), 503, "1"), (TooLarge("t"), 400, None), (UnsafeStore("u"), 500, None)],
 )
 def test_an_error_says_whether_to_try_again(error: Exception, status: int, retry: str | None) -> None:
-    answer = client(Canned(error)).get("/v1/ledger")
+    answer = client(Canned(error)).get("/query/v1/ledger")
     assert (answer.status_code, answer.headers.get("retry-after")) == (status, retry)
 
 
@@ -242,7 +252,8 @@ def test_every_error_of_an_engine_is_a_refusal_that_is_listed() -> None:
     assert {each.code for each in raised} == set(refusals("engine"))
     for each in raised:
         assert (
-            client(Canned(each("said"))).get("/v1/ledger").status_code == refusals("engine")[each.code].status
+            client(Canned(each("said"))).get("/query/v1/ledger").status_code
+            == refusals("engine")[each.code].status
         )
 
 
@@ -251,7 +262,7 @@ def test_csv_is_no_formula() -> None:
     table = pa.table(
         {"=cmd": words, "n": [-1.5, *[None] * 8], "l": [["=a", "b"], *[None] * 8], "b": [True] * 9}
     )
-    answer = client(Canned(table)).get("/v1/ledger", headers={"Accept": "text/csv"})
+    answer = client(Canned(table)).get("/query/v1/ledger", headers={"Accept": "text/csv"})
     assert answer.headers["content-type"].startswith("text/csv")
     assert answer.text.split("\r\n") == [
         "'=cmd,n,l,b",
@@ -269,14 +280,14 @@ def test_csv_is_no_formula() -> None:
 
 
 def test_arrow_is_the_table_itself(engine: QueryEngine) -> None:
-    answer = client(engine).get("/v1/complaints?limit=3", headers={"Accept": f"text/html;q=1, {ARROW}"})
+    answer = client(engine).get("/query/v1/complaints?limit=3", headers={"Accept": f"text/html;q=1, {ARROW}"})
     assert (answer.headers["content-type"], answer.headers["beejan-truncated"]) == (ARROW, "true")
     assert pa.ipc.open_stream(answer.content).read_all().num_rows == 3
-    assert client(engine).get("/v1/ledger", headers={"Accept": "image/png"}).status_code == 406
+    assert client(engine).get("/query/v1/ledger", headers={"Accept": "image/png"}).status_code == 406
 
 
 def test_the_dictionary_lists_what_can_be_asked(engine: QueryEngine) -> None:
-    views = {each["name"]: each for each in client(engine).get("/v1/dictionary").json()["views"]}
+    views = {each["name"]: each for each in client(engine).get("/query/v1/dictionary").json()["views"]}
     assert set(views) == {"events", "complaints", "clusters", "quarantine", "kpi_daily", "ledger", "as_of"}
     masked = {each["name"] for each in views["complaints"]["columns"] if each["is_masked"]}
     assert masked == {"customer_key", "account_key"}
@@ -284,22 +295,27 @@ def test_the_dictionary_lists_what_can_be_asked(engine: QueryEngine) -> None:
 
 def test_describes_itself() -> None:
     described = (
-        client(Canned(Busy("never asked"))).get("/v1/openapi.json", headers={"Authorization": ""}).json()
+        client(Canned(Busy("never asked")))
+        .get("/query/v1/openapi.json", headers={"Authorization": ""})
+        .json()
     )
     assert described["openapi"].startswith("3.1")
-    assert set(described["paths"]) == {*ROUTES, "/v1/sql"}
+    assert set(described["paths"]) == set(ROUTES)
     for operations in described["paths"].values():
         for told in operations.values():
-            assert (told["security"], "422" in told["responses"]) == ([{"HTTPBearer": []}], False)
-            assert {"200", "4XX", "503"} <= set(told["responses"])
+            assert (told["security"], "422" in told["responses"]) == ([{"bearer": []}, {"basic": []}], False)
+            assert {"200", "400", "401", "403", "500", "503"} <= set(told["responses"])
+    found = list(references(described))
+    assert len(found) > 40
+    assert [each for each in found if resolved(described, each) is None] == []
 
 
 def test_events_of_a_lake_that_grows_are_there_at_once(tmp_path: Path) -> None:
     lake = Lake(local(tmp_path))
     engine = duckdb(local(tmp_path))
-    assert client(engine).get(f"/v1/complaints/{ID(1)}").status_code == 404
+    assert client(engine).get(f"/query/v1/complaints/{ID(1)}").status_code == 404
     commit(lake, EVENTS, [event(1)])
-    assert client(engine).get(f"/v1/complaints/{ID(1)}").status_code == 200
+    assert client(engine).get(f"/query/v1/complaints/{ID(1)}").status_code == 200
     engine.close()
     lake.close()
 

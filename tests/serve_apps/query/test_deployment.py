@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from serve_apps.query.api import Deps
-from serve_apps.query.deployment import Replica
+from serve_apps.query.deployment import LookupReplica, Replica
 from tests.serve_apps.query.test_api import Canned, Keys, original
 
 
@@ -26,9 +28,10 @@ class Cold(Canned):
         self.closed.set()
 
 
-def test_the_engine_gets_ready_beside_the_replica() -> None:
+@pytest.mark.parametrize("kind", [Replica, LookupReplica])
+def test_the_engine_gets_ready_beside_the_replica(kind: Any) -> None:
     engine = Cold()
-    replica = Replica(lambda: Deps(engine, Keys(), original))
+    replica = kind(lambda: Deps(engine, Keys(), original) if kind is Replica else engine)
     assert not engine.is_warm.is_set()
     engine.may.set()
     assert engine.is_warm.wait(60)

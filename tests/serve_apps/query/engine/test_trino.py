@@ -99,11 +99,11 @@ def test_a_server_that_is_not_there_is_a_503_within_its_time(
         processes=1,
     )
     try:
-        answer = client(engine).get("/v1/ledger")
+        answer = client(engine).get("/query/v1/ledger")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert answer.json()["code"] == "unavailable"
         # What needs no server goes on.
-        assert client(engine).get("/v1/dictionary").status_code == 200
+        assert client(engine).get("/query/v1/dictionary").status_code == 200
     finally:
         engine.close()
 
@@ -199,7 +199,9 @@ def test_a_caller_who_hangs_up_ends_the_query_in_the_server(
             await asyncio.sleep(0)
         port = server.servers[0].sockets[0].getsockname()[1]
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=120) as caller:
-            sent = caller.post("/v1/sql", json={"sql": slow.sql}, headers={"Authorization": "Bearer key-a"})
+            sent = caller.post(
+                "/query/v1/sql", json={"sql": slow.sql}, headers={"Authorization": "Bearer key-a"}
+            )
             asking = asyncio.ensure_future(sent)
             while not await asyncio.to_thread(slow.states, stack, "= 'RUNNING'"):
                 assert not asking.done()

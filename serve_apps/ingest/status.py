@@ -1,4 +1,4 @@
-"""What the door is asked about: one event's state, and queries that it passes on. Neither may slow it."""
+"""What a sender asks: the state of one event. However long the answer takes, the door takes events in."""
 
 from __future__ import annotations
 
@@ -13,16 +13,11 @@ from starlette.responses import Response
 
 from catalog.errors import BeejanError
 from serve_apps.ingest import framing
-from serve_apps.ingest.body import read_body
 from serve_apps.ingest.deps import Deps
 from serve_apps.ingest.door import Door
 from serve_apps.ingest.refusals import refused
-from serve_apps.passing import Asked, target, unless_gone
 
 _EVENT_ID = re.compile(r"[0-9a-f]{32}")
-_OF_ONE_CONNECTION = frozenset(
-    {"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "te", "upgrade"}
-)
 
 
 class State(msgspec.Struct):
@@ -36,13 +31,13 @@ class State(msgspec.Struct):
     commit_seq: int | None = None
 
 
-class Asking:
-    """Answers what others know, in bounded time and number."""
+class StatusRequests:
+    """Answers them in bounded time and number."""
 
     def __init__(self, deps: Deps, door: Door) -> None:
         self._deps = deps
         self._door = door
-        self._free = deps.limits.queries
+        self._free = deps.limits.lookups
 
     async def event(self, request: Request) -> Response:
         """`GET /v1/events/{event_id}`: never 404, since what was just acknowledged is not known yet."""
@@ -58,30 +53,15 @@ class Asking:
             state = State(event_id, "committed", *decided)
         return Response(msgspec.json.encode(state), media_type=framing.JSON)
 
-    async def query(self, request: Request) -> Response:
-        """Passes a request on to the query side, which knows its own keys, and its answer back."""
-        limits = self._deps.limits
-        with self._door.room.lease() as take:
-            body = await read_body(request, limits.query_bytes, limits, take)
-            headers = [each for each in request.headers.items() if each[0] not in _OF_ONE_CONNECTION]
-            asked = Asked(request.method, target(request.scope), headers, body)
-            async with self._bounded():
-                answered = await unless_gone(request, self._deps.query(asked))
-        response = Response(answered.body, answered.status)
-        for name, value in answered.headers:
-            if name.lower() not in _OF_ONE_CONNECTION:
-                response.headers.append(name, value)
-        return response
-
     @asynccontextmanager
     async def _bounded(self) -> AsyncIterator[None]:
         if not self._free:
             raise refused("door_full")
         self._free -= 1
         try:
-            async with asyncio.timeout(self._deps.limits.query_s):
+            async with asyncio.timeout(self._deps.limits.lookup_s):
                 yield
-        # Whatever it failed by, TooSlow too: the question about one event is ours, not the caller's fault.
+        # Whatever it failed by, TooSlow too: the query for one event is ours, not the caller's fault.
         except (TimeoutError, BeejanError):
             raise refused("unavailable") from None
         finally:
