@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from catalog.clock import Clock
 from catalog.errors import BadInput, BeejanError, Busy, TooLarge, TooSlow, Unavailable
-from serve_apps.query.engine.port import Gone, past_calendar
+from serve_apps.query.engine.port import Gone, gone_away, past_calendar
 
 CATALOG = "lake"
 CONNECT_S = 1.5
@@ -68,7 +68,7 @@ class Watched(requests.Session):
     def left_s(self) -> float:
         """Raises TooSlow at the end, Unavailable where nobody waits any more."""
         if self._gone():
-            raise Unavailable("the caller has gone away", hint="ask again")
+            raise gone_away()
         left_s = self._until_s - self._clock.elapsed_s()
         if left_s <= 0:
             raise TooSlow("the query takes too long", hint="read fewer rows", seconds=int(self._seconds))

@@ -38,10 +38,10 @@ class DuckDb:
     def query(
         self, sql: str, params: Sequence[Value], role: Role, limits: Limits, gone: Gone = never
     ) -> Answer:
-        """See `QueryEngine`. Where the caller has gone, the query ends by its limits."""
-        with self._pool.one() as process:
+        """See `QueryEngine`."""
+        with self._pool.one(gone) as process:
             shown = self._snapshots()
-            told = process.ask(Ask(_moved(process, shown), sql, list(params), role, *limits))
+            told = process.ask(Ask(_moved(process, shown), sql, list(params), role, *limits), gone)
             process.shown = {name: each.location for name, each in shown.items()}
         return _answer(unfailed(told), shown)
 

@@ -16,9 +16,12 @@ import msgspec
 
 from catalog.clock import Clock
 from catalog.errors import BeejanError, Busy, TooLarge, TooSlow, Unavailable
+from serve_apps.query.engine.port import Gone, gone_away, never
 from serve_apps.query.engine.wire import Ask, Setup, Told, framed, write
 
 START_S = 60.0
+LOOK_S = 0.1
+"""How soon it is noticed that a caller has gone away."""
 CHUNK_BYTES = 1 << 20
 
 
@@ -49,14 +52,14 @@ class Process:
         with suppress(BrokenPipeError):
             write(self._stdin, framed(setup))
 
-    def ask(self, ask: Ask) -> Told:
-        """Raises TooSlow, TooLarge or Unavailable where no answer came: the child is `spent` then. Raises
-        BadInput for what cannot be asked."""
+    def ask(self, ask: Ask, gone: Gone = never) -> Told:
+        """Raises TooSlow, TooLarge or Unavailable where no answer came, the latter also soon after the caller
+        is `gone`: the child is `spent` then. Raises BadInput for what cannot be asked."""
         frame = framed(ask)
         self._asked = True
         if not self._ready:
             failed = Unavailable("the query process does not start", hint="check memory and installation")
-            self._receive(START_S, failed, failed)
+            self._receive(START_S, failed, failed, never)  # whoever asks next needs it, too
             self._ready = True
         try:
             write(self._stdin, frame)
@@ -66,6 +69,7 @@ class Process:
             ask.seconds,
             TooSlow("the query takes too long", hint="read fewer rows", seconds=int(ask.seconds)),
             TooLarge("the query ended its process", hint="it may need too much memory: read fewer rows"),
+            gone,
         )
         self._asked = False
         return told
@@ -83,18 +87,23 @@ class Process:
         self._stdout.close()
         self._child.wait()
 
-    def _receive(self, seconds: float, late: BeejanError, ended: BeejanError) -> Told:
+    def _receive(self, seconds: float, late: BeejanError, ended: BeejanError, gone: Gone) -> Told:
         deadline = self._clock.elapsed_s() + seconds
-        length = int.from_bytes(self._take(8, deadline, late, ended), "big")
-        return msgspec.msgpack.decode(self._take(length, deadline, late, ended), type=Told)
+        length = int.from_bytes(self._take(8, deadline, late, ended, gone), "big")
+        return msgspec.msgpack.decode(self._take(length, deadline, late, ended, gone), type=Told)
 
-    def _take(self, length: int, deadline: float, late: BeejanError, ended: BeejanError) -> bytes:
+    def _take(self, length: int, deadline: float, late: BeejanError, ended: BeejanError, gone: Gone) -> bytes:
         parts, missing = [], length
         with selectors.DefaultSelector() as selector:
             selector.register(self._stdout, selectors.EVENT_READ)
             while missing:
-                if not selector.select(max(0.0, deadline - self._clock.elapsed_s())):
-                    raise late
+                left_s = deadline - self._clock.elapsed_s()
+                if not selector.select(max(0.0, min(LOOK_S, left_s))):
+                    if gone():
+                        raise gone_away()
+                    if left_s <= LOOK_S:
+                        raise late
+                    continue
                 # Past the buffer of the pipe's object, which the selector knows nothing of.
                 part = os.read(self._stdout.fileno(), min(missing, CHUNK_BYTES))
                 if not part:
@@ -107,7 +116,7 @@ class Process:
 class Pool:
     """Starts `count` processes that run `module`, each for one thread at a time; a spent one is replaced.
 
-    Who asks for one more waits `wait_s`, or is told Busy.
+    Who asks for one more waits `wait_s`, and is told Busy then.
     """
 
     def __init__(self, module: str, setup: Setup, clock: Clock, count: int, wait_s: float) -> None:
@@ -118,12 +127,10 @@ class Pool:
             self._free.put(self._start())
 
     @contextmanager
-    def one(self) -> Iterator[Process]:
-        """A process for the time of the block. Raises Busy, or Unavailable when none can be made."""
-        try:
-            process = self._free.get(timeout=self._wait_s)
-        except Empty:
-            raise Busy("all query processes are at work", hint="wait a moment and ask again") from None
+    def one(self, gone: Gone = never) -> Iterator[Process]:
+        """A process for the time of the block. Raises Busy, or Unavailable when none can be made, or soon
+        after the caller is `gone`."""
+        process = self._next(gone)
         try:
             process = self._usable(process)
             yield process
@@ -138,6 +145,17 @@ class Pool:
         while self._count:
             self._free.get().end()
             self._count -= 1
+
+    def _next(self, gone: Gone) -> Process:
+        until_s = self._clock.elapsed_s() + self._wait_s
+        while True:
+            left_s = until_s - self._clock.elapsed_s()
+            with suppress(Empty):
+                return self._free.get(timeout=max(0.0, min(LOOK_S, left_s)))
+            if gone():
+                raise gone_away()
+            if left_s <= LOOK_S:
+                raise Busy("all query processes are at work", hint="wait a moment and ask again")
 
     def _usable(self, process: Process) -> Process:
         """This process, or another in its place."""

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, Protocol, get_args
 
 import pyarrow as pa
 
-from catalog.errors import BadInput
+from catalog.errors import BadInput, Unavailable
 
 Role = Literal["analyst", "operations", "finance", "compliance"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -28,6 +28,11 @@ def never() -> bool:
 def past_calendar() -> BadInput:
     """What to raise for an answer with a date or a time beyond the years 1 to 9999."""
     return BadInput("a date of the answer is out of range", hint="CAST it to varchar")
+
+
+def gone_away() -> Unavailable:
+    """What to raise where nobody waits for the answer any more."""
+    return Unavailable("the caller has gone away", hint="ask again")
 
 
 class Limits(NamedTuple):

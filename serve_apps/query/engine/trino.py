@@ -59,8 +59,8 @@ class Trino:
 
         What is too slow for a server that is not warm is Unavailable: the query may be a fast one.
         """
-        with self._pool.one() as process:
-            told = unfailed(process.ask(Ask([], sql, list(params), role, *limits)))
+        with self._pool.one(gone) as process:
+            told = unfailed(process.ask(Ask([], sql, list(params), role, *limits), gone))
         most_bytes = max(LEAST_BYTES, ENCODED * limits.bytes)
         tables = sources(told.views)
         as_of = AS_OF.format(tables=", ".join(f"'{name}'" for name in sorted(tables)))

@@ -36,9 +36,9 @@ class Ground(NamedTuple):
     open: Callable[[], QueryEngine]
 
 
-def duckdb(place: LakePlace) -> DuckDb:
-    """One process of DuckDB over a lake."""
-    return DuckDb(Lake(place), SystemClock(), memory_bytes=MEMORY_BYTES, processes=1)
+def duckdb(place: LakePlace, processes: int = 1) -> DuckDb:
+    """DuckDB over a lake, in one process or more."""
+    return DuckDb(Lake(place), SystemClock(), memory_bytes=MEMORY_BYTES, processes=processes)
 
 
 def address(stack: Stack) -> Address:
