@@ -189,6 +189,24 @@ def list_keys(as_json: AsJson = False) -> None:
         table(["key_id", "source", "role", "channels", "created", "state"], rows)
 
 
+@keys_app.command()
+def reads(
+    rows: Annotated[int, typer.Option("--rows", min=1, help="At most so many, the newest.")] = 1_000,
+    as_json: AsJson = False,
+) -> None:
+    """Who read an event as it was received: the key, the event, and when; the newest first."""
+    from catalog.control.originals import OriginalReads
+    from catalog.control.schema import open_control
+    from cluster.places import places
+
+    found = OriginalReads(open_control(places(configured()).control_url), SystemClock()).list(rows)
+    if as_json:
+        show([read._asdict() for read in found], True)
+    else:
+        shown = [[each.key_id, each.event_id, f"{to_datetime(each.read_us):%F %T} UTC"] for each in found]
+        table(["key_id", "event_id", "read"], shown)
+
+
 def _state(key: Key, now_us: int) -> str:
     if key.revoked_us is not None:
         return f"revoked {_day(key.revoked_us)}"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from catalog.clock import SystemClock
 from catalog.control.keys import KeyCache
+from catalog.control.originals import OriginalReads
+from catalog.control.schema import open_control
 from catalog.errors import BadInput
 from catalog.lake.commit import Lake
 from cluster.home import Home
@@ -33,7 +36,9 @@ def build(settings: Settings) -> Deps:
     """Opens everything, in the process that will use it."""
     keys = KeyCache(open_keys(settings).stored, SystemClock(), KEYS_AGE_S)
     keys.refresh_if_old()  # so that they are known should the database be away at the first question
-    return Deps(open_engine(settings, PROCESSES), keys, open_history(settings).payload)
+    reads = OriginalReads(open_control(places(settings).control_url), SystemClock())
+    lake = partial(Lake, places(settings).lake)
+    return Deps(open_engine(settings, PROCESSES), keys, open_history(settings).payload, reads.add, lake)
 
 
 def build_lookup(settings: Settings) -> QueryEngine:

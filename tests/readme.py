@@ -35,8 +35,9 @@ ASKED = {
     "/query/v1/ledger": [asked.LEDGER],
     "/query/v1/dictionary": [],
     "/query/v1/sql": [],
+    "/query/v1/commits/events": [],
 }
-"""What each address asks of the engine by itself; of the last two each role gets what it may see."""
+"""What each address asks of the engine by itself; of the last three each role gets what it may see."""
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:

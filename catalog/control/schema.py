@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from catalog import sql
 from catalog.errors import Stopped, Unavailable, WrongVersion
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest revision in `migrations/`: what the tables below are."""
 FIRST = "0001"
 VERSIONED = "alembic_version"
@@ -98,6 +98,15 @@ leases = Table(
     Column("name", Text, primary_key=True),
     Column("holder", Text, nullable=False),
     Column("beat_at", DateTime(timezone=True), nullable=False),
+)
+
+original_reads = Table(
+    "original_reads",
+    metadata,
+    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("key_id", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("read_us", BigInteger, nullable=False),
 )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 
@@ -17,6 +18,7 @@ from starlette.middleware import Middleware
 
 from catalog.control.keys import Key, KeyCache
 from catalog.errors import BeejanError, Permanent, Transient
+from catalog.lake.commit import Lake
 from serve_apps.addresses import QUERY, QUERY_DESCRIPTION
 from serve_apps.credentials import token
 from serve_apps.description import refused_with
@@ -25,26 +27,35 @@ from serve_apps.query import asked
 from serve_apps.query.answers import AS_OF, FORMATS, JSON, respond, rows
 from serve_apps.query.engine.port import Answer, Limits, QueryEngine, Role, Value
 from serve_apps.query.explain import explain
+from serve_apps.query.feed import CommitFeed
 from serve_apps.query.gone import unless_gone
 from serve_apps.query.openapi import KNOWN, describe
 from serve_apps.query.refusals import refused
 from serve_apps.query.roles import dictionary, emptied, grants
 from serve_apps.query.scopes import AsciiHeaders, FullPaths
+from serve_apps.query.streams import EVENT_STREAM, HEARTBEAT_S, EventStream, commit_events
 from serve_apps.query.turns import Turns
 
 MAX_BODY_BYTES = 256 << 10
 EMPTIED = "Beejan-Emptied"
 """Names columns of the query that are always empty for who asks, and so may decide the answer."""
+MOST_STREAMS = 64
+"""Subscribers to commits in one replica. Each holds one of its requests."""
 THREADS = 64
 """Queries that are waited for at once, each by a thread; more wait for one of these."""
 
 
 class Deps(NamedTuple):
-    """What the application is built from; `original` gives the payload stored at (segment, offset)."""
+    """What the application is built from. Everything arrives here; the application opens nothing."""
 
     engine: QueryEngine
     keys: KeyCache
     original: Callable[[str, int], bytes]
+    """The payload stored at (segment, offset)."""
+    note_read: Callable[[str, str], None]
+    """Makes durable that the key of this id read the original of the event of that id."""
+    lake: Callable[[], Lake]
+    """Opens a lake for one thread, from which commits are read."""
 
 
 class Sql(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -74,8 +85,18 @@ class Runner:
             left.set()
 
 
-def create_api(deps: Deps, turns: Turns | None = None) -> FastAPI:
-    """The application over an engine; the same with or without Ray."""
+def create_api(deps: Deps, turns: Turns | None = None, feed: CommitFeed | None = None) -> FastAPI:
+    """The application over an engine; the same with or without Ray. In the end it closes what it opened and
+    was given."""
+    feed, threads = feed or CommitFeed(deps.lake), ThreadPoolExecutor(THREADS, thread_name_prefix="query")
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await to_thread.run_sync(feed.close)
+        await to_thread.run_sync(deps.engine.close)
+        threads.shutdown(wait=False)
+
     app = FastAPI(
         title="Beejan complaints: questions",
         version="1",
@@ -86,9 +107,10 @@ def create_api(deps: Deps, turns: Turns | None = None) -> FastAPI:
         redirect_slashes=False,
         exception_handlers={**HANDLERS, BeejanError: _failed},
         middleware=[Middleware(FullPaths), Middleware(AsciiHeaders)],
+        lifespan=lifespan,
     )
-    threads = ThreadPoolExecutor(THREADS, thread_name_prefix="query")
-    app.state.deps, app.state.runner = deps, Runner(deps.engine, turns or Turns(), threads)
+    app.state.deps, app.state.feed = deps, feed
+    app.state.runner = Runner(deps.engine, turns or Turns(), threads)
     for path, (method, route, statuses) in ROUTES.items():
         responses: dict[int | str, Any] = {"200": _content(route)}
         responses.update(refused_with(*KNOWN, *statuses))
@@ -170,7 +192,9 @@ async def complaint(who: Who, event_id: str, original: bool = False) -> Response
     body = {"as_of_seq": seq, "event": event, "explanation": explain(event, cluster), "cluster": cluster}
     if original:
         where = (event["log_segment"], event["log_offset"])
-        body |= _original(await to_thread.run_sync(who.deps.original, *where))
+        payload = await to_thread.run_sync(who.deps.original, *where)
+        await to_thread.run_sync(who.deps.note_read, who.key.key_id, event_id)  # before anybody sees it
+        body |= _original(payload)
     headers = {AS_OF: str(seq), "Cache-Control": "no-store"}
     return Response(msgspec.json.encode(body), headers=headers, media_type="application/json")
 
@@ -194,6 +218,35 @@ async def ledger(who: Who, accept: Accept = "*/*") -> Response:
 async def words(who: Who) -> Response:
     """The data dictionary: views, columns, reasons."""
     return Response(msgspec.json.encode(dictionary(who.role)), media_type="application/json")
+
+
+async def commits(who: Who, last_event_id: Annotated[str, Header()] = "") -> Response:
+    """Each commit as it happens, as server-sent events: when, and its counts by channel and disposition."""
+    feed: CommitFeed = who.request.app.state.feed
+    if feed.subscribers >= MOST_STREAMS:
+        raise refused("too_many_streams")
+    last = await feed.last()
+    after = _position(last_event_id, last)
+
+    def is_valid() -> bool:
+        try:
+            key = who.deps.keys.find(token(who.request.headers.get("authorization")))
+        except BeejanError:  # nobody knows at the moment
+            return True
+        return key is not None and key.key_id == who.key.key_id
+
+    pieces = commit_events(feed, last, after, partial(to_thread.run_sync, is_valid), HEARTBEAT_S)
+    return EventStream(who.request, pieces)
+
+
+def _position(last_event_id: str, last: int) -> int:
+    """Behind which commit to go on. Raises Refused (400) where there is no such commit yet."""
+    if not last_event_id:
+        return last
+    is_number = last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 19
+    if not is_number or int(last_event_id) > last:
+        raise refused("bad_request", "Last-Event-ID is no commit")
+    return int(last_event_id)
 
 
 async def sql_body(request: Request) -> Sql:
@@ -233,12 +286,13 @@ ROUTES: dict[str, tuple[str, Callable[..., Awaitable[Response]], tuple[int, ...]
     f"{QUERY}/ledger": ("GET", ledger, (406, 429)),
     f"{QUERY}/dictionary": ("GET", words, ()),
     f"{QUERY}/sql": ("POST", sql, (406, 413, 429)),
+    f"{QUERY}/commits/events": ("GET", commits, (429,)),
 }
 """Every address: its method, what answers, and how it may say no beside `KNOWN`."""
 
 
 def _content(route: Callable[..., Awaitable[Response]]) -> dict[str, Any]:
-    kinds = tuple(FORMATS) if route in _FORMS else (JSON,)
+    kinds = tuple(FORMATS) if route in _FORMS else (EVENT_STREAM,) if route is commits else (JSON,)
     return {"description": "The answer", "content": {kind: {} for kind in kinds}}
 
 

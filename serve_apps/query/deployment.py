@@ -6,11 +6,13 @@ from collections.abc import Callable
 from threading import Thread
 from typing import Any
 
+import ray
 from fastapi import FastAPI
 from ray import serve
 
 from serve_apps.query.api import Deps, create_api
 from serve_apps.query.engine.port import QueryEngine
+from serve_apps.query.feed import CommitFeed
 from serve_apps.query.lookup import Lookup
 
 NAME = "query"
@@ -34,18 +36,24 @@ LOOKUP_OPTIONS: dict[str, Any] = {
 }
 
 
+def is_ending() -> bool:
+    """Whether Serve has told the replica in this process to end. It waits for every request then, and an
+    endless one would hold it up until it is cut off; but it tells nobody."""
+    worker = ray._private.worker.global_worker
+    replica = getattr(worker.actors.get(worker.actor_id), "_replica_impl", None)
+    return bool(getattr(replica, "_shutting_down", False))
+
+
 class Replica:
-    """Builds what the application needs where it runs; its engine gets ready beside the first requests."""
+    """Builds what the application needs where it runs; its engine gets ready beside the first requests,
+    and ends with it."""
 
     def __init__(self, build: Callable[[], Deps]) -> None:
         self._deps = build()
         Thread(target=self._deps.engine.warm, daemon=True).start()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return create_api(self._deps)
-
-    def __del__(self) -> None:
-        self._deps.engine.close()
+        return create_api(self._deps, feed=CommitFeed(self._deps.lake, is_ending))
 
 
 class LookupReplica(Lookup):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pyarrow as pa
 import pytest
 
@@ -46,8 +47,20 @@ def original(segment: str, offset: int) -> bytes:
     return b"\xff" if offset == 3 else f"{segment}:{offset}".encode()
 
 
+def away() -> Lake:
+    raise Unavailable("the lake does not answer")
+
+
+def unnoted(key_id: str, event_id: str) -> None: ...
+
+
+def deps(engine: QueryEngine, **given: Any) -> Deps:
+    """What an application over an engine works with; nothing else is there unless given."""
+    return Deps(engine, Keys(), original, unnoted, away)._replace(**given)
+
+
 def client(engine: QueryEngine, key: str = "key-a") -> Client:
-    return Client(create_api(Deps(engine, Keys(), original)), {"Authorization": f"Bearer {key}"})
+    return Client(create_api(deps(engine)), {"Authorization": f"Bearer {key}"})
 
 
 class Canned:
@@ -77,7 +90,7 @@ class Canned:
 )
 def test_wants_a_key_that_asks(authorization: str, refusal: tuple[int, str]) -> None:
     engine = Canned(Busy("never asked"))
-    app = create_api(Deps(engine, Keys(), original))
+    app = create_api(deps(engine))
     for method, path in [
         ("GET", "/query/v1/complaints"),
         ("POST", "/query/v1/sql"),
@@ -181,6 +194,37 @@ def test_original_text_is_for_compliance_alone(engine: QueryEngine) -> None:
     assert (shown["original"], shown["event"]["customer_key"]) == ("s1:2", "customer-2")
     assert compliance.get(f"/query/v1/complaints/{ID(3)}?original=true").json()["original_base64"] == "/w=="
     assert "original" not in compliance.get(f"/query/v1/complaints/{ID(2)}").json()
+
+
+def test_who_reads_an_original_is_noted_before_they_see_it(engine: QueryEngine) -> None:
+    noted: list[tuple[str, str]] = []
+
+    def refuse(key_id: str, event_id: str) -> None:
+        raise Unavailable("the control database does not answer")
+
+    def ask(key: str, note: Any, path: str) -> httpx.Response:
+        app = create_api(deps(engine, note_read=note))
+        return Client(app, {"Authorization": f"Bearer {key}"}).get(f"/query/v1/complaints/{path}")
+
+    def note(key_id: str, event_id: str) -> None:
+        noted.append((key_id, event_id))
+
+    for key, path in (
+        ("key-a", f"{ID(2)}?original=true"),
+        ("key-c", ID(2)),
+        ("key-c", f"{ID(99)}?original=true"),
+    ):
+        ask(key, note, path)
+    assert noted == []
+    assert "original" in ask("key-c", note, f"{ID(2)}?original=true").json()
+    assert noted == [("key-c", ID(2))]
+    unnoted = ask("key-c", refuse, f"{ID(2)}?original=true")
+    assert (unnoted.status_code, unnoted.json()["code"]) == (503, "unavailable")
+
+
+def test_finance_has_no_ledger(engine: QueryEngine) -> None:
+    refused = client(engine, "key-f").get("/query/v1/ledger")
+    assert (refused.status_code, refused.json()["code"]) == (403, "role_denied")
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,13 @@ import pytest
 
 from catalog.errors import Busy
 from serve_apps.addresses import QUERY, QUERY_DESCRIPTION
-from serve_apps.query.api import ROUTES, Deps, create_api
-from tests.serve_apps.query.test_api import Canned, Keys, original
+from serve_apps.query.api import ROUTES, create_api
+from tests.serve_apps.query.test_api import Canned, deps
 
 
 def call(path: str, root: str = "", headers: list[tuple[bytes, bytes]] | None = None) -> tuple[int, Any]:
     """GET as a server that mounts the application at `root` asks: status and JSON."""
-    app = create_api(Deps(Canned(Busy("never asked")), Keys(), original))
+    app = create_api(deps(Canned(Busy("never asked"))))
     scope = {
         **{"type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "query_string": b""},
         **{"path": path, "raw_path": path.encode(), "root_path": root, "headers": headers or []},

@@ -13,13 +13,13 @@ from catalog.clock import SystemClock
 from catalog.lake.store import local
 from serve_apps.addresses import QUERY
 from serve_apps.problems import Refused
-from serve_apps.query.api import Deps, create_api
+from serve_apps.query.api import create_api
 from serve_apps.query.engine.port import Limits
 from serve_apps.query.lookup import Lookup
 from serve_apps.query.turns import Turns
 from tests.serve_apps.query.engine.engines import duckdb, patience
 from tests.serve_apps.query.lakes import small
-from tests.serve_apps.query.test_api import ID, Keys, original
+from tests.serve_apps.query.test_api import ID, deps
 from tests.serve_apps.served import served
 
 LIMITS = Limits(seconds=600.0)
@@ -112,7 +112,7 @@ def test_whose_wait_is_over_is_told_and_is_out_of_the_queue() -> None:
 def test_six_slow_queries_of_one_key_harm_nobody_else(tmp_path: Path) -> None:
     small(local(tmp_path)).close()
     engine, apart = duckdb(local(tmp_path), processes=2), duckdb(local(tmp_path))
-    app = create_api(Deps(engine, Keys(), original), Turns(wait_s=0.01))
+    app = create_api(deps(engine), Turns(wait_s=0.01))
 
     async def ask(caller: httpx.AsyncClient, key: str, body: dict[str, str]) -> httpx.Response:
         return await caller.post(f"{QUERY}/sql", json=body, headers={"Authorization": f"Bearer {key}"})

@@ -24,14 +24,14 @@ from catalog.errors import BeejanError, TooSlow, Unavailable
 from catalog.tables import TABLES
 from cluster.stack.stack import Stack
 from serve_apps.query.access import OWNER
-from serve_apps.query.api import Deps, create_api
+from serve_apps.query.api import create_api
 from serve_apps.query.engine import connection, trino
 from serve_apps.query.engine.connection import Address, Watched, opened
 from serve_apps.query.engine.port import ROLES, Answer, Gone, Limits, QueryEngine, Role, Value, never
 from serve_apps.query.engine.trino import Trino, rows
 from tests.serve_apps.query.conftest import Small
 from tests.serve_apps.query.engine.engines import address
-from tests.serve_apps.query.test_api import Keys, client, original
+from tests.serve_apps.query.test_api import client, deps
 
 on_trino = pytest.mark.parametrize("small_lake", ["trino"], indirect=True)
 
@@ -190,7 +190,7 @@ def test_a_query_whose_caller_left_is_cancelled(stack: Stack, small_lake: Small,
 def test_a_caller_who_hangs_up_ends_the_query_in_the_server(
     stack: Stack, small_lake: Small, slow: Slow
 ) -> None:
-    app = create_api(Deps(Patient(small_lake.engine), Keys(), original))
+    app = create_api(deps(Patient(small_lake.engine)))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
 
     async def hang_up() -> None:
