@@ -23,7 +23,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def respond(answer: Answer, accept: str, more: str | None = None) -> Response:
-    """The answer in the first type of the Accept header that is known; `more` is the next page's cursor.
+    """The answer in the known type that the Accept header likes best; `more` is the next page's cursor.
 
     Raises Refused (406) when none is.
     """
@@ -73,6 +73,19 @@ def _arrow(answer: Answer, _: str | None) -> bytes:
 FORMATS: dict[str, Callable[[Answer, str | None], bytes]] = {JSON: _json, CSV: _csv, ARROW: _arrow}
 
 
+KINDS = {"*/*": JSON, "application/*": JSON, "": JSON, "text/*": CSV, **{kind: kind for kind in FORMATS}}
+"""What a media range of an Accept header gets."""
+
+
+def _liked(media_range: str) -> tuple[str, float]:
+    kind, *parameters = (part.strip().lower() for part in media_range.split(";"))
+    weight = next((each[2:] for each in parameters if each.startswith("q=")), "1")
+    try:
+        return kind, float(weight)
+    except ValueError:
+        return kind, 1.0
+
+
 def _cell(value: object) -> str:
     if isinstance(value, str):
         return "'" + value if value.startswith(FORMULA) else value
@@ -80,10 +93,8 @@ def _cell(value: object) -> str:
 
 
 def _chosen(accept: str) -> str:
-    for each in accept.split(","):
-        kind = each.partition(";")[0].strip().lower()
-        if kind in ("*/*", "application/*", ""):
-            return JSON
-        if kind in FORMATS:
-            return kind
+    named = sorted(map(_liked, accept.split(",")), key=lambda each: -each[1])  # the first of equals
+    for kind, quality in named:
+        if kind in KINDS and quality > 0:
+            return KINDS[kind]
     raise refused("not_acceptable", "Accept one of: " + ", ".join(FORMATS))

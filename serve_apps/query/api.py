@@ -177,7 +177,7 @@ async def complaints(
     return await _written(answer, accept, given.cursor_after(last, answer.as_of_seq).encode())
 
 
-async def complaint(who: Who, event_id: str, original: bool = False) -> Response:
+async def complaint(who: Who, event_id: str, original: asked.Flag = False) -> Response:
     """One event, whatever became of it, and its decision in words; `original` for compliance only."""
     if original and not grants()[who.role].originals:
         raise refused("role_denied", "original text is for compliance")

@@ -8,12 +8,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from catalog.clock import EPOCH, to_datetime
 from catalog.errors import BadInput
@@ -56,6 +57,23 @@ class Cursor(NamedTuple):
         return found
 
 
+def _written_as(pattern: str) -> BeforeValidator:
+    """Texts of this form only: a lenient reader takes `0` for a day of 1970 and `yes` for true."""
+    form = re.compile(pattern, re.ASCII)
+
+    def require(value: object) -> object:
+        if isinstance(value, str) and not form.fullmatch(value):
+            raise ValueError("not of the form that the description names")
+        return value
+
+    return BeforeValidator(require)
+
+
+Day = Annotated[date, _written_as(r"\d{4}-\d\d-\d\d")]
+Whole = Annotated[int, _written_as(r"-?\d{1,18}")]
+Flag = Annotated[bool, _written_as("true|false")]
+
+
 class _Asked(BaseModel):
     """Parameters that are filters, each a condition with one mark, `name = ?` unless in `conditions`."""
 
@@ -64,7 +82,7 @@ class _Asked(BaseModel):
     order: ClassVar[str]
     conditions: ClassVar[dict[str, str]] = {}
 
-    limit: int = Field(100, ge=1, le=MOST_ROWS, description="rows in the answer")
+    limit: Whole = Field(100, ge=1, le=MOST_ROWS, description="rows in the answer")
 
     def filters(self) -> dict[str, Any]:
         """Those given, by name."""
@@ -87,8 +105,8 @@ class _Asked(BaseModel):
 
 
 class _Days(_Asked):
-    since: date | None = Field(None, alias="from", description="first date")
-    until: date | None = Field(None, alias="to", description="last date")
+    since: Day | None = Field(None, alias="from", description="first date")
+    until: Day | None = Field(None, alias="to", description="last date")
 
 
 class Complaints(_Days):
@@ -108,7 +126,7 @@ class Complaints(_Days):
     l2: str | None = None
     disposition: str | None = None
     cluster_id: str | None = None
-    is_complaint: bool | None = None
+    is_complaint: Flag | None = None
     q: str | None = Field(None, min_length=1, max_length=200, description="part of the redacted text")
     cursor: str | None = Field(None, max_length=500, description="`next` of the page before")
 
@@ -137,7 +155,7 @@ class Clusters(_Days):
 
     region: str | None = None
     l2: str | None = None
-    members: int | None = Field(None, ge=2, description="at least so many")
+    members: Whole | None = Field(None, ge=2, description="at least so many")
 
 
 class Kpis(_Days):
@@ -146,7 +164,7 @@ class Kpis(_Days):
     view, order = "kpi_daily", "local_date DESC, channel, region, l1, l2"
     conditions = {"since": "local_date >= CAST(? AS date)", "until": "local_date <= CAST(? AS date)"}
 
-    limit: int = Field(1_000, ge=1, le=MOST_ROWS, description="rows in the answer")
+    limit: Whole = Field(1_000, ge=1, le=MOST_ROWS, description="rows in the answer")
     channel: str | None = None
     region: str | None = None
     l1: str | None = None

@@ -37,6 +37,12 @@ COPIES = 8
 BATCH = [f'{{"id": "b-{n}", "text": "number {n}", "event_time": "2025-11-21T09:00:00Z"}}' for n in range(20)]
 EVENTS = 1 + 2 + 1 + 1 + len(BATCH)
 """Of the README one, two in a batch and one from Python; of this test one, and a batch."""
+# Ten thousand rows of more than 800 bytes, also as JSON: more than fits between two replicas.
+LARGE = (
+    "SELECT "
+    + ", ".join(f"a.bundle AS b{n}" for n in range(12))
+    + (" FROM events AS a CROSS JOIN events AS b CROSS JOIN events AS c")
+)
 COUNT = "SELECT count(*) AS events, count(DISTINCT event_id) AS ids FROM events"
 
 
@@ -116,6 +122,8 @@ class Seen(NamedTuple):
     status: Any
     again: str
     down: subprocess.CompletedProcess[str]
+    reads: Any
+    commits: list[str]
 
 
 @pytest.fixture(scope="session")
@@ -146,6 +154,11 @@ def seen(house: House) -> Seen:
         "row": analyst.get(row),
         "original": officer.get(row, params={"original": "true"}),
         "sql": analyst.post("/query/v1/sql", json={"sql": COUNT}),
+        "large": analyst.post("/query/v1/sql", json={"sql": LARGE, "limit": 10_000}),
+        "moved": analyst.post("/v1/sql", json={"sql": COUNT}),
+        "basic": httpx.get(f"{house.url}/query/v1/dictionary", auth=("any", token_of(analyst))),
+        "no ascii": httpx.get(f"{house.url}/query/v1/ledger", headers={"X-City": "São Paulo".encode()}),
+        "described": httpx.get(f"{house.url}/query/v1/openapi.json"),
         "refused sql": analyst.post("/query/v1/sql", json={"sql": "SELECT * FROM read_csv('/etc/passwd')"}),
         "no original": analyst.get(row, params={"original": "true"}),
         "nobody sends": nobody.post("/v1/sms/events", json={}),
@@ -156,7 +169,36 @@ def seen(house: House) -> Seen:
     }
     status = house.told("status")
     again = house.beejan("up").stdout
-    return Seen(sent, asked, twice, batch, answers, status, again, house.beejan("down"))
+    with ThreadPoolExecutor(1) as pool, following(analyst) as lines:
+        followed = pool.submit(list, lines)
+        down = house.beejan("down")
+    return Seen(
+        sent,
+        asked,
+        twice,
+        batch,
+        answers,
+        status,
+        again,
+        down,
+        house.told("keys", "reads"),
+        followed.result(),
+    )
+
+
+def token_of(client: httpx.Client) -> str:
+    """The key of a client."""
+    return client.headers["Authorization"].removeprefix("Bearer ")
+
+
+@contextmanager
+def following(analyst: httpx.Client) -> Iterator[Iterator[str]]:
+    """The lines of the stream of all commits; it must have ended in order once they have."""
+    with analyst.stream(
+        "GET", "/query/v1/commits/events", headers={"Last-Event-ID": "0"}, timeout=PENDING_S
+    ) as answer:
+        assert answer.status_code == 200
+        yield answer.iter_lines()
 
 
 def send(sender: httpx.Client) -> tuple[list[tuple[int, bytes]], httpx.Response]:
@@ -238,6 +280,8 @@ def test_each_role_sees_what_it_may(seen: Seen) -> None:
     refused = {name: answer.status_code for name, answer in seen.answers.items() if answer.is_error}
     assert refused == {
         "refused sql": 400,
+        "moved": 404,
+        "no ascii": 400,
         "no original": 403,
         "nobody sends": 401,
         "nobody asks": 401,
@@ -245,6 +289,31 @@ def test_each_role_sees_what_it_may(seen: Seen) -> None:
         "sender asks": 403,
         "another channel": 403,
     }
+
+
+def test_a_large_answer_comes_whole(seen: Seen) -> None:
+    answer = seen.answers["large"]
+    assert (answer.status_code, len(answer.json()["rows"])) == (200, 10_000)
+    assert len(answer.content) > 8_000_000
+
+
+def test_what_has_moved_says_where_it_is(seen: Seen) -> None:
+    assert "/query/v1/sql" in seen.answers["moved"].json()["detail"]
+    assert seen.answers["basic"].is_success
+    assert seen.answers["no ascii"].json()["code"] == "header_invalid"
+    assert all(path.startswith("/query/v1/") for path in seen.answers["described"].json()["paths"])
+
+
+def test_a_subscriber_gets_every_commit_and_is_let_go(seen: Seen, house: House) -> None:
+    data = [json.loads(line[6:]) for line in seen.commits if line.startswith("data: ")]
+    assert [each["commit_seq"] for each in data] == list(range(1, seen.status["commit_seq"] + 1))
+    received = sum(counts["received"] for each in data for counts in each["counts"].values())
+    assert received == EVENTS + COPIES - 1
+
+
+def test_a_read_of_an_original_is_noted(seen: Seen) -> None:
+    event_id = json.loads(seen.twice[0][1])["event_id"]
+    assert [each["event_id"] for each in seen.reads] == [event_id]
 
 
 def test_up_says_where_it_is_and_down_ends_in_order(seen: Seen, house: House) -> None:
