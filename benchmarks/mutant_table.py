@@ -42,6 +42,8 @@ REFUSED, HARMLESS = f"{ATTACKS}::test_is_refused[duckdb-", f"{ATTACKS}::test_giv
 DOOR, INFLATE = "tests/serve_apps/ingest/test_api.py", "tests/serve_apps/ingest/test_inflate.py"
 BOMB = f"{INFLATE}::test_a_bomb_is_stopped_before_it_is_made"
 TOO_MANY = "tests/serve_apps/ingest/test_framing.py::test_more_than_may_be_is_refused_as_a_whole"
+STREAM = "tests/serve_apps/query/test_commits.py"
+COMPUTES = "tests/serve_apps/query/engine/test_suite.py::test_computes_as_trino_does"
 REDACT = "tests/pipelines/stages/test_redact.py"
 
 LIVE, FILES = "catalog/log/live.py", "catalog/log/files.py"
@@ -652,5 +654,47 @@ MUTANTS = (
             "tests/serve_apps/query/questions/test_questions.py"
             "::test_the_engine_answers_as_written[duckdb-top_clusters]",
         ),
+        "a commit left out of the stream",
+        "of several commits between two looks only the last is read",
+        (
+            Edit(
+                "serve_apps/query/feed.py",
+                "partial(commits, after=self._seen, upto=upto)",
+                "partial(commits, after=upto - 1, upto=upto)",
+            ),
+        ),
+        (f"{STREAM}::test_what_was_missed_is_read_a_piece_at_a_time",),
+    ),
+    Mutant(
+        "an original that nobody noted",
+        "a read of the bytes as they were received leaves no line",
+        (
+            Edit(
+                "serve_apps/query/api.py",
+                "        await to_thread.run_sync(who.deps.note_read, who.key.key_id, event_id)",
+                "        pass",
+            ),
+        ),
+        (
+            "tests/serve_apps/query/test_api.py::test_who_reads_an_original_is_noted_before_they_see_it[duckdb]",
+        ),
+    ),
+    Mutant(
+        "all queries of a key at once",
+        "a key may have every query process",
+        (
+            Edit(
+                "serve_apps/query/api.py",
+                "unless_gone(request, self._turns.run(key.key_id, begin))",
+                "unless_gone(request, begin())",
+            ),
+        ),
+        ("tests/serve_apps/query/test_turns.py::test_six_slow_queries_of_one_key_harm_nobody_else",),
+    ),
+    Mutant(
+        "decimals divided as doubles",
+        "the embedded engine gives digits that Trino does not",
+        (Edit("serve_apps/query/engine/dialect.py", "            exp.Div: _divided,\n", ""),),
+        tuple(f"{COMPUTES}[duckdb-{each}]" for each in ("1.0 / 3", "CAST(1 AS decimal(10,2)) / 7")),
     ),
 )

@@ -28,7 +28,8 @@ NAMES = """
     a phone number left in the text; a local time taken for UTC; another source's event is answered;
     a stale build; a pseudonym key made anew; a raw file written over; a plan of any size;
     a raw file that nobody names; a raw manifest written over; a raw frame written twice;
-    half of what was learned
+    half of what was learned; a commit left out of the stream; an original that nobody noted;
+    all queries of a key at once; decimals divided as doubles
 """
 ISOLATE = "tests/actors/worker/test_isolate.py"
 CHEAP = ("amendment after one death", "segment name used again")

@@ -16,6 +16,8 @@ from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.generators.duckdb import DuckDBGenerator
 
+from serve_apps.query.engine.decimals import MOST, Exact, exact
+
 DIALECT = "trinoduckdb"
 """What sqlglot calls it."""
 
@@ -27,6 +29,10 @@ MACROS = (
     "(x TIMESTAMPTZ, y INTERVAL) AS x + y, (x INTERVAL, y INTERVAL) AS x + y",
 )
 """Statements that make the macros, before any query that uses them."""
+
+
+_OFFSET = re.compile(r"[+-]\d\d:\d\d")
+_OFFSET_BEHIND = re.compile(r"(.*\d)\s+([+-]\d\d(?::\d\d)?|Z)")
 
 
 def _truncated(self: DuckDBGenerator, node: exp.TimestampTrunc | exp.DateTrunc) -> str:
@@ -73,6 +79,41 @@ def _replaced(self: DuckDBGenerator, node: exp.RegexpReplace) -> str:
     return self.func("REGEXP_REPLACE", node.this, node.expression, put or exp.Literal.string(""), "'g'")
 
 
+def _cast(self: DuckDBGenerator, node: exp.Cast) -> str:
+    """Trino has a blank between a time and its offset, which is none here; and no digits behind the point
+    where none are asked for."""
+    text, found = node.this, None
+    if node.to.this is exp.DType.TIMESTAMPTZ and isinstance(text, exp.Literal):
+        found = _OFFSET_BEHIND.fullmatch(text.name.strip())
+    if found:
+        text.replace(exp.Literal.string(found[1] + found[2]))
+    if node.to.this is exp.DType.DECIMAL and not node.to.expressions:
+        node.set("to", exp.DataType.build(f"DECIMAL({MOST}, 0)"))
+    return self.trycast_sql(node) if isinstance(node, exp.TryCast) else self.cast_sql(node)
+
+
+def _in_zone(self: DuckDBGenerator, node: exp.AtTimeZone) -> str:
+    """A zone that is an offset has another name here."""
+    zone = node.args["zone"]
+    if isinstance(zone, exp.Literal) and _OFFSET.fullmatch(zone.name):
+        zone.replace(exp.Literal.string(f"GMT{zone.name}"))
+    return self.attimezone_sql(node)
+
+
+def _divided(self: DuckDBGenerator, node: exp.Div) -> str:
+    """Decimals make a decimal in Trino, and a double here."""
+    return _as_exact(self.div_sql(node), exact(node))
+
+
+def _averaged(self: DuckDBGenerator, node: exp.Avg) -> str:
+    found = None if isinstance(node.parent, exp.Window | exp.Filter) else exact(node)
+    return _as_exact(self.func("AVG", node.this), found)
+
+
+def _as_exact(sql: str, found: Exact | None) -> str:
+    return f"CAST({sql} AS DECIMAL({found.precision}, {found.scale}))" if found and found.is_decimal else sql
+
+
 def _part(self: DuckDBGenerator, node: exp.SplitPart) -> str:
     parts = self.func("STR_SPLIT", node.this, node.args["delimiter"])
     return f"LIST_EXTRACT({parts}, {self.sql(node, 'part_index')})"
@@ -107,4 +148,9 @@ class TrinoDuckDB(DuckDB):
             exp.RegexpExtract: _found,
             exp.RegexpReplace: _replaced,
             exp.SplitPart: _part,
+            exp.Div: _divided,
+            exp.Avg: _averaged,
+            exp.Cast: _cast,
+            exp.TryCast: _cast,
+            exp.AtTimeZone: _in_zone,
         }

@@ -188,6 +188,7 @@ async def ids(pieces: AsyncIterator[bytes], count: int) -> list[int]:
     while len(found) < count:
         if (piece := await anext(pieces)).startswith(b"id: "):
             found.append(int(piece[4:].partition(b"\n")[0]))
+            assert found[-1] == found[0] + len(found) - 1
     return found
 
 

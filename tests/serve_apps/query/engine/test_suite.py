@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,30 @@ EXPRESSIONS: dict[str, Any] = {
     "max(day_of_week(event_date))": 5,
     "max(date_format(event_time, '%Y-%m-%d %H:%i'))": "2026-01-02 12:19",
     "max(event_time AT TIME ZONE 'Africa/Lagos' < event_time)": False,
+    "1.0 / 3": Decimal("0.3"),
+    "2.0 / 3": Decimal("0.7"),
+    "-2.00 / 3": Decimal("-0.67"),
+    "1 / 3.000": Decimal("0.333"),
+    "CAST(1 AS decimal(10,2)) / 7": Decimal("0.14"),
+    "CAST(1 AS decimal(10,2)) / CAST(7 AS decimal(5,4))": Decimal("0.1429"),
+    "CAST(7 AS decimal) / 2": Decimal("4"),
+    "CAST(1 AS decimal(4,1)) * 1.5 / 4": Decimal("0.38"),
+    "100.0 * count_if(segment_offset < 7) / count(*)": Decimal("35.0"),
+    "100.0 * count_if(segment_offset < 7) / 18": Decimal("38.9"),
+    "sum(segment_offset) / 7.0": Decimal("27.1"),
+    "max(segment_offset) / 7.0": Decimal("2.7"),
+    "sum(confidence) / 7.0 > 2.1": True,
+    "1e0 / 4": 0.25,
+    "CAST(1 AS double) / 4.0": 0.25,
+    "avg(CAST(segment_offset AS decimal(9,1)))": Decimal("9.5"),
+    "avg(CAST(segment_offset AS decimal(9,1)) / 7)": Decimal("1.4"),
+    "max(event_time AT TIME ZONE '+01:00' < event_time)": False,
+    "TIMESTAMP '2026-03-01 10:00:00 +01:00'": datetime(2026, 3, 1, 9, tzinfo=UTC),
+    "TIMESTAMP '2026-03-01 10:00:00.25 -05:30'": datetime(2026, 3, 1, 15, 30, 0, 250_000, tzinfo=UTC),
+    "TIMESTAMP '2026-03-01 10:00:00 Africa/Nairobi'": datetime(2026, 3, 1, 7, tzinfo=UTC),
+    "CAST('2026-03-01 10:00 +02:00' AS timestamp(3) with time zone)": datetime(2026, 3, 1, 8, tzinfo=UTC),
+    "TRY_CAST('2026-03-01 10:00:00 +02:00' AS timestamp with time zone)": datetime(2026, 3, 1, 8, tzinfo=UTC),
+    "count_if(event_time < TIMESTAMP '2026-01-02 13:10:00 +01:00')": 10,
     "lower('Ab') || upper('c')": "abC",
     "substr('abcdef', 2, 3)": "bcd",
     "split_part('a,b,c', ',', 2)": "b",
