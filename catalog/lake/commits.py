@@ -24,6 +24,11 @@ class Commit(NamedTuple):
     """By channel: `received`, and each outcome."""
 
 
+def ledger_location(lake: Lake) -> str:
+    """Where the ledger's metadata is: after each commit another place. Cheap. Raises Unavailable."""
+    return lake.store.locations((LEDGER.name,))[LEDGER.name]
+
+
 def counted_to(lake: Lake) -> int:
     """The last commit whose counts are in the ledger: SQL gives them. Raises Unavailable."""
     return lake.head(LEDGER.name).commit_seq

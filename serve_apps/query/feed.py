@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from catalog.errors import BeejanError
 from catalog.lake.commit import Lake
-from catalog.lake.commits import Commit, commits, counted_to
+from catalog.lake.commits import Commit, commits, counted_to, ledger_location
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -39,8 +39,8 @@ class CommitFeed:
         self._lake: Lake | None = None
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="commits")  # a lake is for one thread
         self._recent: deque[Commit] = deque(maxlen=kept)
-        self._seen = 0
-        """The last commit that the shared poller read."""
+        self._seen, self._location = 0, ""
+        """The last commit that the shared poller read, and where the ledger was then."""
         self._changed = asyncio.Event()
         self._poller: asyncio.Task[None] | None = None
         self.subscribers = 0
@@ -59,7 +59,7 @@ class CommitFeed:
         self.subscribers += 1
         if self._poller is None:
             self._recent.clear()
-            self._seen = last
+            self._seen, self._location = last, ""
             self._poller = asyncio.create_task(self._poll())
         try:
             yield
@@ -106,12 +106,17 @@ class CommitFeed:
 
     async def _look(self) -> bool:
         """Read what is new, up to a piece of it; whether there is more."""
+        location = await self._read(ledger_location)
+        if location == self._location:
+            return False
         last = await self._read(counted_to)
         upto = min(last, self._seen + self._piece)
         if upto > self._seen:
             self._recent.extend(await self._read(partial(commits, after=self._seen, upto=upto)))
             self._seen = upto
             self._wake()
+        if upto == last:
+            self._location = location  # the table may have moved on since: the next look sees that
         return upto < last
 
     def _wake(self) -> None:

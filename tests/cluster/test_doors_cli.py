@@ -19,10 +19,13 @@ from typing import Any
 
 import pytest
 
+from catalog.clock import SystemClock
+from catalog.control.originals import OriginalReads
+from catalog.control.schema import open_control
 from catalog.errors import BadInput, Unavailable
 from catalog.objects.s3 import Place
 from cluster import console, doors_cli, up
-from cluster.places import Places, Trino, write
+from cluster.places import Places, Trino, places, write
 from cluster.settings import Settings
 from cluster.stack.certificate import self_signed
 from cluster.stack.stack import free_ports
@@ -67,6 +70,17 @@ def test_a_key_is_made_shown_once_rotated_and_revoked(tmp_path: Path) -> None:
     day = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"
     assert re.search(rf"gateway │ ingest │ sms\s+│ {day} │ revoked {day} │", shown)
     assert re.search(rf"gateway │ ingest │ sms\s+│ {day} │ valid\s+│", shown)
+
+
+def test_reads_of_originals_are_listed_newest_first(tmp_path: Path) -> None:
+    settings = small(tmp_path)
+    reads = OriginalReads(open_control(places(settings).control_url), SystemClock())
+    reads.add("key-1", "event-1")
+    reads.add("key-2", "event-2")
+    assert [each["key_id"] for each in answer(tmp_path, "keys", "reads")] == ["key-2", "key-1"]
+    shown = beejan(tmp_path, "keys", "reads", "--rows", "1", COLUMNS="120").stdout
+    assert re.search(r"key-2\s*│ event-2\s*│ \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", shown)
+    assert "key-1" not in shown
 
 
 @pytest.mark.parametrize(
