@@ -654,6 +654,8 @@ MUTANTS = (
             "tests/serve_apps/query/questions/test_questions.py"
             "::test_the_engine_answers_as_written[duckdb-top_clusters]",
         ),
+    ),
+    Mutant(
         "a commit left out of the stream",
         "of several commits between two looks only the last is read",
         (

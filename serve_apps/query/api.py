@@ -15,6 +15,7 @@ import msgspec
 from anyio import to_thread
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 
 from catalog.control.keys import Key, KeyCache
 from catalog.errors import BeejanError, Permanent, Transient
@@ -39,6 +40,8 @@ from serve_apps.query.turns import Turns
 MAX_BODY_BYTES = 256 << 10
 EMPTIED = "Beejan-Emptied"
 """Names columns of the query that are always empty for who asks, and so may decide the answer."""
+BODY_S = 30.0
+"""How long a body may take to come in: while it does it holds a place among the requests."""
 MOST_STREAMS = 64
 """Subscribers to commits in one replica. Each holds one of its requests."""
 THREADS = 64
@@ -252,10 +255,14 @@ def _position(last_event_id: str, last: int) -> int:
 async def sql_body(request: Request) -> Sql:
     """The body, counted while it comes in. Raises Refused."""
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY_BYTES:
-            raise refused("body_too_large")
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for part in request.stream():
+                body += part
+                if len(body) > MAX_BODY_BYTES:
+                    raise refused("body_too_large")
+    except (TimeoutError, ClientDisconnect):
+        raise refused("bad_request", f"the body did not come within {BODY_S:g} s") from None
     try:
         return msgspec.json.decode(body, type=Sql)
     except (msgspec.MsgspecError, UnicodeDecodeError):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from catalog.errors import BeejanError
 from serve_apps.credentials import SCHEMES, SECURITY
 from serve_apps.description import problem_response, problem_schema
 from serve_apps.problems import refusals
@@ -40,7 +42,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for name, schema in components.get("schemas", {}).items()
         if name not in ("HTTPValidationError", "ValidationError")  # never answered: see `problems.unreadable`
     }
-    components["schemas"] = schemas | {"Problem": problem_schema(said)}
+    # Whatever else fails behind the application is told by its own code.
+    codes = dict.fromkeys((*said, *sorted(each.code for each in _subclasses(BeejanError))))
+    components["schemas"] = schemas | {"Problem": problem_schema(codes)}
     components["securitySchemes"] = SCHEMES
     components["responses"] = {
         str(status): problem_response(status, about, said.values()) for status, about in STATUSES.items()
@@ -50,3 +54,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
             operation["security"] = SECURITY
             operation["responses"].pop("422", None)
     return found
+
+
+def _subclasses(kind: type[BeejanError]) -> Iterator[type[BeejanError]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _subclasses(each)

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ import pytest
 from catalog import errors
 from catalog.control.keys import Key
 from catalog.control.keys import Role as KeyRole
-from catalog.errors import Busy, TooLarge, Unavailable, UnsafeStore
+from catalog.errors import Busy, NotDurable, TooLarge, Unavailable, UnsafeStore
 from catalog.lake.commit import Lake
 from catalog.lake.store import local
 from catalog.tables import EVENTS
 from serve_apps.problems import refusals
+from serve_apps.query import api
 from serve_apps.query.api import ROUTES, Deps, create_api
 from serve_apps.query.asked import Complaints, Cursor
 from serve_apps.query.engine.port import Answer, Gone, Limits, QueryEngine, Role, Value, never
@@ -279,6 +281,25 @@ def test_a_body_that_is_no_query_is_a_problem(
 ) -> None:
     answer = client(engine).request("POST", "/query/v1/sql", content=body)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_a_body_that_never_ends_does_not_keep_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(api, "BODY_S", 0.001)
+    answer = client(Canned(Busy("never asked"))).request("POST", "/query/v1/sql", content=stalled())
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
+def test_every_error_has_its_code_in_the_description() -> None:
+    schemas = (
+        client(Canned(Busy("never asked"))).get("/query/v1/openapi.json").json()["components"]["schemas"]
+    )
+    assert {UnsafeStore.code, NotDurable.code, *refusals("query")} <= set(
+        schemas["Problem"]["properties"]["code"]["enum"]
+    )
 
 
 @pytest.mark.parametrize(
