@@ -45,6 +45,7 @@ def expected(settings: Settings) -> dict[str, int]:
     return {
         "ingest replica": settings.ingest_replicas,
         "query replica": 1,
+        "lookup replica": 1,
         "serve controller": 1,
         "serve proxy": 1,
         "sequencer": 1,

@@ -229,7 +229,7 @@ class Supervisor:
             return f"the driver says nothing for {silent_s:.0f} s"
         settings, up = self._settings, self._proxy.up()
         short = {name for name, count in processes.expected(settings).items() if found[name] < count}
-        short |= {f"{name} application" for name in ("ingest",) if not up[name]}
+        short |= {f"{name} application" for name in ("ingest", "query") if not up[name]}
         for name in [*self._missing_s.keys() - short]:
             del self._missing_s[name]
             self._record.finish(name)
