@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from catalog.control.plans import Amendments, Plan
 from catalog.envelope import Located
 from catalog.errors import CorruptFrame
@@ -18,9 +20,12 @@ class History:
 
     def frames(self, plan: Plan, amendments: Amendments) -> list[Located]:
         """The frames of a plan, in its order. Raises CorruptFrame for what neither place can give."""
+        pieces = self._pieces(plan, amendments)
         found: list[Located] = []
-        for cut in plan.ranges:
-            frames = self._read(cut.segment, cut.start, cut.stop, amendments.given_up(cut.segment))
+        for cut, piece in zip(plan.ranges, pieces, strict=True):
+            frames = piece
+            if len(frames) != cut.frames:  # next to damage: only the range itself says where its frames are
+                frames = self._read(cut.segment, cut.start, cut.stop, amendments.given_up(cut.segment))
             found += _with_neighbours(frames, cut.frames)
         if len(found) != plan.frames:
             raise CorruptFrame(
@@ -31,6 +36,24 @@ class History:
                 found=len(found),
             )
         return found
+
+    def _pieces(self, plan: Plan, amendments: Amendments) -> list[list[Located]]:
+        """The frames of each range, as far as they are readable; each segment is read once."""
+        read: dict[str, list[Located]] = {}
+        for segment, (start, stop) in plan.spans().items():
+            try:
+                read[segment] = self._read(segment, start, stop, amendments.given_up(segment))
+            except CorruptFrame:
+                if len(plan.ranges) == 1:
+                    raise
+                read[segment] = []
+        offsets = {segment: [at.offset for at in frames] for segment, frames in read.items()}
+        return [
+            read[cut.segment][
+                bisect_left(offsets[cut.segment], cut.start) : bisect_left(offsets[cut.segment], cut.stop)
+            ]
+            for cut in plan.ranges
+        ]
 
     def _read(self, segment: str, start: int, stop: int, given_up: frozenset[int]) -> list[Located]:
         try:

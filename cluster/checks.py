@@ -153,7 +153,7 @@ def give_up(stores: Stores, segment: str, offset: int) -> dict[str, Any]:
         )
     commit_seq = stores.lake().head(EVENTS.name).commit_seq
     cuts = [(plan.n, cut) for plan in recorded(stores.plans, commit_seq) for cut in plan.ranges]
-    reason = CORRUPT if Coverage(cuts).plan_of(segment, offset) is None else LOST
+    reason = CORRUPT if Coverage(cuts).position_of(segment, offset) is None else LOST
     event_id = corrupt_frame_id(segment, offset)
     stores.plans.amend(segment, offset, event_id, reason, stores.clock.now_us())
     return {"event_id": event_id, "segment": segment, "offset": offset, "reason": reason}

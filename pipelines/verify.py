@@ -74,15 +74,15 @@ class Coverage:
     """Which committed plan cut which offsets of which segment."""
 
     def __init__(self, cuts: Iterable[tuple[int, Range]]) -> None:
-        """From (n, range) of each range of each committed plan."""
+        """From (n, range) of each range of each committed plan, in the plans' order."""
         self._cuts: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
-        for n, cut in cuts:
-            self._cuts[cut.segment].append((cut.start, cut.stop, n))
+        for position, (_, cut) in enumerate(cuts):
+            self._cuts[cut.segment].append((cut.start, cut.stop, position))
         for found in self._cuts.values():
             found.sort()
 
-    def plan_of(self, segment: str, offset: int) -> int | None:
-        """The number of the plan; None when the frame is in none."""
+    def position_of(self, segment: str, offset: int) -> int | None:
+        """The position among the ranges; None when the frame is in none."""
         found = self._cuts.get(segment, [])
         before = bisect_right(found, offset, key=lambda cut: cut[0]) - 1
         return found[before][2] if before >= 0 and offset < found[before][1] else None
@@ -91,10 +91,10 @@ class Coverage:
 def verify(found: Stored, committed: Coverage, table: Identities, amendments: Amendments) -> Report:
     """Compare what is stored with the table. The amendments tell which frames a person wrote off."""
     given_up = amendments.corrupt | amendments.lost
-    planned = [(committed.plan_of(at.segment, at.offset), at) for at in found.frames]
-    pending = sum(n is None for n, _ in planned)
+    planned = [(committed.position_of(at.segment, at.offset), at) for at in found.frames]
+    pending = sum(position is None for position, _ in planned)
     # In commit order: the first bytes under an id are its own, others are its conflicts.
-    in_order = sorted((n, at.segment, at.offset, at) for n, at in planned if n is not None)
+    in_order = sorted((position, at.offset, at) for position, at in planned if position is not None)
     required: dict[str, dict[str, None]] = defaultdict(dict)
     sources: dict[str, str] = {}
     for *_, at in in_order:
@@ -104,7 +104,7 @@ def verify(found: Stored, committed: Coverage, table: Identities, amendments: Am
     rows = table.rows.to_pylist()
     places = {(row["segment"], row["offset"]) for row in rows if row["reason"] != "frame_corrupt"}
     for segment, offset in amendments.corrupt - places:  # in `places`: decided before it was written off
-        if committed.plan_of(segment, offset) is not None:
+        if committed.position_of(segment, offset) is not None:
             required[corrupt_frame_id(segment, offset)][""] = None
     present = {_pair(row) for row in rows}
     missing = _missing(required, sources, present, {row["event_id"] for row in rows})

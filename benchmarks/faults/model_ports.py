@@ -15,7 +15,7 @@ from benchmarks.faults.model_world import CHANNELS, FRAMES, SEGMENTS, Remembered
 from catalog.control.plans import Amendments, Plan
 from catalog.errors import CommitUnknown, MemoryBehind
 from catalog.lake.commit import Head, is_committed
-from catalog.log.port import Scan, Segment
+from catalog.log.port import Headers, Segment
 from catalog.tables import ACCEPTED, EVENTS, QUARANTINED, REDELIVERED
 
 Ask = Callable[..., Any]
@@ -31,12 +31,12 @@ class ModelLog:
     def segments(self) -> list[Segment]:
         return list(self._ask("segments"))
 
-    def scan(
-        self, segment: str, start: int, max_frames: int, given_up: AbstractSet[int], max_bytes: int
-    ) -> Scan:
-        stop = self._ask("scan", segment, start, max_frames)
-        found = stop - start
-        return Scan(segment, start, stop, found, {CHANNELS[segment]: found} if found else {}, None)
+    def headers(self, segment: str, start: int, stop: int, given_up: AbstractSet[int]) -> Headers:
+        found = range(start, self._ask("scan", segment, start, stop - start))
+        stamps = [100 * SEGMENTS.index(segment) + at for at in found]
+        return Headers(
+            start, [at + 1 for at in found], stamps, [CHANNELS[segment].encode()] * len(found), None
+        )
 
     def recover(self, segment: str, given_up: AbstractSet[int] = frozenset()) -> Segment:
         found: Segment = self._ask("recover", segment)

@@ -58,6 +58,8 @@ def unfinished(world: World, plans: dict[str, Plan]) -> str | None:
     durable = [(name, i) for name, end in zip(SEGMENTS, world.written, strict=True) for i in range(end)]
     if sorted(planned) != durable:
         return "a durable frame is in no plan, or in two"
+    if planned != durable:  # the first segment was durable before the second one began
+        return "a frame is planned before one that was acknowledged earlier"
     if world.events.seq != len(world.chains) or world.ledger.seq != len(world.chains):
         return "a plan is not committed and counted"
     if {row.event_id for row in world.events.rows} != {FRAMES[name][i] for name, i in durable}:

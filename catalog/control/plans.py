@@ -33,7 +33,10 @@ class Range(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Plan n. `received` counts its frames by channel; `chain` hashes the chain before and this plan."""
+    """Plan n. `received` counts its frames by channel; `chain` hashes the chain before and this plan.
+
+    Its frames are in the order of its ranges. One segment may have several, which follow one another.
+    """
 
     n: int
     kind: str
@@ -48,6 +51,16 @@ class Plan(msgspec.Struct, frozen=True):
     def frames(self) -> int:
         """How many frames it cut."""
         return sum(cut.frames for cut in self.ranges)
+
+    def spans(self) -> dict[str, tuple[int, int]]:
+        """(start, stop) of each segment's ranges together, which follow one another."""
+        found: dict[str, tuple[int, int]] = {}
+        for cut in self.ranges:
+            start, stop = found.get(cut.segment, (cut.start, cut.start))
+            if stop != cut.start:
+                raise ValueError(f"frames of {cut.segment} left out before {cut.start}")
+            found[cut.segment] = start, cut.stop
+        return found
 
     def chained(self, before: str) -> Plan:
         """This plan with its chain, following the plan whose chain is `before`."""
@@ -70,6 +83,10 @@ class Amendments(msgspec.Struct, frozen=True):
     def given_up(self, segment: str) -> frozenset[int]:
         """Offsets in `segment` of frames a person gave up."""
         return frozenset(offset for name, offset in self.corrupt | self.lost if name == segment)
+
+
+def _columns(cut: Range) -> dict[str, str | int]:
+    return {"segment": cut.segment, "start": cut.start, "stop": cut.stop, "frames": cut.frames}
 
 
 class PlanStore:
@@ -139,26 +156,19 @@ class PlanStore:
                 chain=plan.chain,
             )
         )
-        for position, cut in enumerate(plan.ranges):
-            connection.execute(
-                insert(schema.ranges).values(
-                    n=plan.n,
-                    position=position,
-                    segment=cut.segment,
-                    start=cut.start,
-                    stop=cut.stop,
-                    frames=cut.frames,
-                )
-            )
+        positions = [{"n": plan.n, "position": at, **_columns(cut)} for at, cut in enumerate(plan.ranges)]
+        if positions:
+            connection.execute(insert(schema.ranges), positions)
+        for segment, (start, stop) in plan.spans().items():
             moved = connection.execute(
                 update(schema.segments)
-                .where(schema.segments.c.name == cut.segment, schema.segments.c.planned_to == cut.start)
-                .values(planned_to=cut.stop, last_plan=plan.n)
+                .where(schema.segments.c.name == segment, schema.segments.c.planned_to == start)
+                .values(planned_to=stop, last_plan=plan.n)
             )
             if moved.rowcount == 0:
                 # Fails on the primary key when the segment is known at another offset: planned already.
                 connection.execute(
-                    insert(schema.segments).values(name=cut.segment, planned_to=cut.stop, last_plan=plan.n)
+                    insert(schema.segments).values(name=segment, planned_to=stop, last_plan=plan.n)
                 )
 
     def progress(self) -> dict[str, tuple[int, int]]:

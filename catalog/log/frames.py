@@ -38,6 +38,9 @@ _CHECKED = 8
 """Where in a frame the bytes begin that its CRC covers: its back, its length and its body."""
 _BODY = struct.Struct("<I16sqB")
 _BODY_TAIL = struct.Struct("<16sqB")
+_TIMES = struct.Struct("<qB")
+_TIMES_AT = _FRAME.size + 16
+"""Where in a frame its received_us and the length of its channel stand."""
 _FOOTER = struct.Struct("<4sIQ32s")
 _MARK = struct.Struct("<4sQQI")
 _MARK_MAGIC = b"bjdm"
@@ -74,6 +77,14 @@ class Footer(NamedTuple):
 
     frames: int
     digest: bytes
+
+
+class Header(NamedTuple):
+    """What planning reads of a frame. `back` is 0 for the first frame of a group."""
+
+    back: int
+    received_us: int
+    channel: bytes
 
 
 class Mark(NamedTuple):
@@ -200,11 +211,27 @@ class Codec:
 
     def split(self, buffer: bytes) -> tuple[list[tuple[int, bytes]], int]:
         """Position and body of each whole, good frame from the buffer's start; and where the next begins."""
+        found, end = self._good(buffer)
+        return [(position, buffer[position + FRAME_BYTES : stop]) for position, stop, _ in found], end
+
+    def headers(self, buffer: bytes) -> tuple[list[tuple[int, Header]], int]:
+        """As `split`, with each frame's header in place of its body."""
+        times_of, channel_at = _TIMES.unpack_from, FRAME_BYTES + _BODY_TAIL.size
+        headers: list[tuple[int, Header]] = []
+        found, end = self._good(buffer)
+        for position, _, back in found:
+            received_us, length = times_of(buffer, position + _TIMES_AT)
+            channel = buffer[position + channel_at : position + channel_at + length]
+            headers.append((position, Header(back, received_us, channel)))
+        return headers, end
+
+    def _good(self, buffer: bytes) -> tuple[list[tuple[int, int, int]], int]:
+        """Position, end and back of each whole, good frame; and where the next begins."""
         seed, mark, crc_of, unpack = self._seed, self.frame_mark, _crc, _FRAME.unpack_from
-        found: list[tuple[int, bytes]] = []
+        found: list[tuple[int, int, int]] = []
         position, last = 0, len(buffer) - FRAME_BYTES - MIN_BODY_BYTES
         while position <= last:
-            its_mark, crc, _, length = unpack(buffer, position)
+            its_mark, crc, back, length = unpack(buffer, position)
             end = position + FRAME_BYTES + length
             if (
                 its_mark != mark
@@ -213,7 +240,7 @@ class Codec:
                 or crc_of(seed, buffer[position + _CHECKED : end]) != crc
             ):
                 break
-            found.append((position, buffer[position + FRAME_BYTES : end]))
+            found.append((position, end, back))
             position = end
         return found, position
 

@@ -44,6 +44,20 @@ class Scan(NamedTuple):
     corrupt_at: int | None
 
 
+class Headers(NamedTuple):
+    """The headers of consecutive frames, the first of which begins at `start`; one entry a frame.
+
+    `stamps_us` order frames of different segments: a frame's stamp is not before its own received_us and not
+    after its acknowledgement. `stops` are where the frames end. `corrupt_at` is as in `Scan`.
+    """
+
+    start: int
+    stops: list[int]
+    stamps_us: list[int]
+    channels: list[bytes]
+    corrupt_at: int | None
+
+
 class Bad(NamedTuple):
     """Something durable that cannot be read as it was written: `what` is header, frame, footer or durable."""
 
@@ -78,6 +92,13 @@ class Log(ABC):
         """
         with self._open(segment) as opened:
             return opened.reader.scan(start, opened.end, max_frames, given_up, max_bytes)
+
+    def headers(
+        self, segment: str, start: int, stop: int, given_up: AbstractSet[int] = frozenset()
+    ) -> Headers:
+        """The headers of the durable frames that begin in [start, stop); bad frames are as in `scan`."""
+        with self._open(segment) as opened:
+            return opened.reader.headers(start, min(stop, opened.end), opened.end, given_up)
 
     def read(
         self, segment: str, start: int, stop: int, given_up: AbstractSet[int] = frozenset()

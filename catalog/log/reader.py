@@ -9,12 +9,14 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from catalog.envelope import NO_CHANNEL, Located
 from catalog.errors import CorruptFrame
 from catalog.log.frames import FRAME_BYTES, Codec, Footer, channel_of, decode_body
-from catalog.log.port import NO_LIMIT, Bad, Scan
+from catalog.log.port import NO_LIMIT, Bad, Headers, Scan
+
+T = TypeVar("T")
 
 _WINDOW_BYTES = 1024 * 1024
 
@@ -46,27 +48,34 @@ class SegmentReader:
     def walk(self, start: int, end: int) -> Iterator[tuple[int, bytes | None]]:
         """Offset and body of each frame in [start, end); None for a bad one, which ends where the next
         readable frame begins."""
+        return self._walk(start, end, self._codec.split, _WINDOW_BYTES)
+
+    def _walk(
+        self, start: int, end: int, split: Callable[[bytes], tuple[list[tuple[int, T]], int]], window: int
+    ) -> Iterator[tuple[int, T | None]]:
         offset = start
         while offset < end:
-            found, used = self._codec.split(self.bytes_at(offset, min(_WINDOW_BYTES, end - offset)))
-            for position, body in found:
-                yield offset + position, body
+            found, used = split(self.bytes_at(offset, min(window, end - offset)))
+            for position, each in found:
+                yield offset + position, each
             offset += used
             if found:
                 continue
             alone = self._frame(offset, end)
-            yield offset, alone
             if alone is None:
+                yield offset, None
                 offset = self.next_readable(offset + 1, end)
             else:
-                offset += FRAME_BYTES + len(alone)
+                yield offset, split(alone)[0][0][1]
+                offset += len(alone)
 
     def _frame(self, offset: int, end: int) -> bytes | None:
+        """The bytes of the good frame at an offset."""
         size = self._codec.frame_size(self.bytes_at(offset, min(FRAME_BYTES, end - offset)))
         if size is None or offset + size > end:
             return None
-        found, _ = self._codec.split(self.bytes_at(offset, size))
-        return found[0][1] if found else None
+        frame = self.bytes_at(offset, size)
+        return frame if self._codec.split(frame)[0] else None
 
     def group_start(self, offset: int) -> int:
         """Where the group began that the good frame at `offset` was written with."""
@@ -110,6 +119,34 @@ class SegmentReader:
         by_channel = {name.decode("ascii", "replace"): n for name, n in sorted(channels.items())}
         return Scan(self.segment, start, stop, frames, by_channel, corrupt_at)
 
+    def headers(self, start: int, stop: int, end: int, given_up: AbstractSet[int]) -> Headers:
+        """As `port.Log.headers`, for the durable range that ends at `end`."""
+        begins: list[int] = []
+        stamps: list[int] = []
+        channels: list[bytes] = []
+        corrupt_at, last, newest = None, start, 0
+        window = min(_WINDOW_BYTES, max(stop - start, 0))
+        for offset, header in self._walk(start, end, self._codec.headers, window):
+            last = offset
+            if offset >= stop:
+                break
+            if offset in given_up:
+                channel = NO_CHANNEL.encode()
+            elif header is None:
+                corrupt_at = offset
+                break
+            else:
+                channel = header.channel
+                if header.back == 0:
+                    _stamp(stamps, len(begins), newest)
+                newest = max(newest, header.received_us)
+            begins.append(offset)
+            channels.append(channel)
+        else:
+            last = max(start, end)
+        _stamp(stamps, len(begins), newest)
+        return Headers(start, [*begins[1:], last] if begins else [], stamps, channels, corrupt_at)
+
     def read(self, start: int, stop: int, given_up: AbstractSet[int]) -> list[Located]:
         """As `port.Log.read`."""
         located = []
@@ -136,6 +173,12 @@ class SegmentReader:
             except ValueError:
                 bad.append(Bad(self.segment, offset, "frame"))
         return located, bad
+
+
+def _stamp(stamps: list[int], upto: int, newest_us: int) -> None:
+    """Give the frames of a group, those after the last stamp, the newest received_us of it and what is before
+    it: the whole group was received before any of it was acknowledged."""
+    stamps += [newest_us] * (upto - len(stamps))
 
 
 class Opened(NamedTuple):

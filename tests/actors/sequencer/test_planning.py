@@ -1,4 +1,4 @@
-"""A plan is bounded in frames and in bytes, however many segments wait, and leaves none of them out."""
+"""A plan is bounded in frames and in bytes, however many segments wait."""
 
 from pathlib import Path
 
@@ -35,12 +35,11 @@ def waiting(tmp_path: Path) -> Settings:
     return settings
 
 
-def test_a_plan_has_so_many_bytes_over_all_segments_and_a_frame_of_each(waiting: Settings) -> None:
+def test_a_plan_has_so_many_bytes_over_all_segments(waiting: Settings) -> None:
     plans = planned(waiting, LIMIT_BYTES, 0.0)
     sizes = [sum(cut.stop - cut.start for cut in plan.ranges) for plan in plans]
     a_frame = 2_000
-    assert max(sizes) < LIMIT_BYTES + SEGMENTS * a_frame < sum(sizes) / 2
-    assert len(plans[0].ranges) == SEGMENTS
+    assert max(sizes) < LIMIT_BYTES + a_frame < sum(sizes) / 2
     assert sum(plan.frames for plan in plans) == FRAMES
 
 
