@@ -171,14 +171,23 @@ def test_of_one_source_the_event_acknowledged_first_is_planned_first(
             latest[event.source] = max(latest[event.source], event.received_us)
 
 
+def replicas(root: Path, clock: Ticking, numbers: range) -> list[Rolling]:
+    """Two writers that have flushed these events in turn, the one whose segment is listed first in front."""
+    sinks = [Rolling(lambda: LiveSegment(root, clock), lambda: None, clock, SEGMENTS) for _ in "ab"]
+    for number in numbers:
+        flush(sinks[number % 2], clock, number)
+    return sorted(sinks, key=lambda sink: sink._segment.name if sink._segment else "")
+
+
+def flush(sink: Rolling, clock: Ticking, number: int) -> None:
+    sent = envelope(number, payload=b"%d" % number)
+    sink.flush([encode_body(replace(sent, received_us=clock.now_us()))])
+
+
 def test_a_plan_may_go_to_and_fro_between_segments(plans: PlanStore, tmp_path: Path) -> None:
     clock = Ticking()
     log = LocalLog(tmp_path / "log", clock)
-    sinks = [
-        Rolling(lambda: LiveSegment(tmp_path / "log", clock), lambda: None, clock, SEGMENTS) for _ in "ab"
-    ]
-    for number in range(6):
-        sinks[number % 2].flush([encode_body(replace(envelope(number), received_us=clock.now_us()))])
+    replicas(tmp_path / "log", clock, range(6))
     planner = Planner(CONFIG, log, plans, clock, {})
     assert planner.plan(1, drain=True)
     assert not planner.plan(2, drain=True)
@@ -186,3 +195,34 @@ def test_a_plan_may_go_to_and_fro_between_segments(plans: PlanStore, tmp_path: P
     assert [cut.frames for cut in plan.ranges] == [1] * 6
     assert set(plans.progress()) == {cut.segment for cut in plan.ranges}
     assert [plans.progress()[at.name][0] for at in log.segments()] == [at.end for at in log.segments()]
+
+
+@pytest.mark.parametrize("look", [1, 2])
+def test_what_comes_while_the_ends_are_read_comes_in_order(
+    plans: PlanStore, tmp_path: Path, look: int
+) -> None:
+    """Behind the reader's back event 2 is acknowledged in the segment it has read, then event 3 before its
+    eyes."""
+    clock, opened = Ticking(), 0
+    log = WatchedLog(tmp_path / "log", clock)
+    read, unread = replicas(tmp_path / "log", clock, range(2))
+
+    def between() -> None:
+        nonlocal opened
+        opened += 1
+        if opened == 2 * look:
+            flush(read, clock, 2)
+            flush(unread, clock, 3)
+
+    log.between = between  # type: ignore[method-assign]
+    planner, n = Planner(CONFIG, log, plans, clock, {}), 1
+    while planner.plan(n, drain=True):
+        n += 1
+    history = [
+        int(at.envelope.payload)
+        for plan in plans.after(0, n)
+        for cut in plan.ranges
+        for at in log.read(cut.segment, cut.start, cut.stop)
+        if at.envelope is not None
+    ]
+    assert history == [0, 1, 2, 3]

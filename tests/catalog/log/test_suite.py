@@ -187,6 +187,34 @@ def test_a_gone_segment_cannot_be_read_and_is_deleted_already(backend: Backend) 
         backend.log.recover(segment.name)
 
 
+def test_a_stamp_is_not_before_receipt_and_not_after_acknowledgement(backend: Backend) -> None:
+    """A group is received as a whole before any of it is acknowledged; so is what stands before it."""
+    segment = sealed(backend, envelopes(4, 9, 6), envelopes(7), envelopes(12, 11))
+    newest = [9, 9, 9, 9, 12, 12]
+    zero_us = envelopes(0)[0].received_us
+    headers = backend.log.headers(segment.name, segment.start, segment.end)
+    assert [stamp - zero_us for stamp in headers.stamps_us] == newest
+    assert headers.channels == [b"sms"] * 6
+    located = backend.log.read(segment.name, segment.start, segment.end)
+    assert [headers.start, *headers.stops] == [*(at.offset for at in located), segment.end]
+    for stop, expected in ((located[3].offset, newest[:3]), (located[3].offset + 1, newest[:4])):
+        piece = backend.log.headers(segment.name, segment.start, stop)
+        assert [stamp - zero_us for stamp in piece.stamps_us] == expected
+        assert piece.stops == headers.stops[: len(expected)]
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_headers_end_before_a_bad_frame_until_it_is_given_up(backend: Backend, which: int) -> None:
+    segment = sealed(backend, envelopes(0), envelopes(1), envelopes(2))
+    offsets = [at.offset for at in backend.log.read(segment.name, segment.start, segment.end)]
+    backend.damage(segment.name, offsets[which])
+    headers = backend.log.headers(segment.name, segment.start, segment.end)
+    assert (headers.stops, headers.corrupt_at) == (offsets[1 : which + 1], offsets[which])
+    headers = backend.log.headers(segment.name, segment.start, segment.end, frozenset({offsets[which]}))
+    assert (headers.stops, headers.corrupt_at) == ([*offsets[1:], segment.end], None)
+    assert headers.channels == [b"unknown" if n == which else b"sms" for n in range(3)]
+
+
 @pytest.mark.parametrize("leave", [sealed, killed])
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_a_bad_frame_stops_its_segment_until_it_is_given_up(
