@@ -35,6 +35,8 @@ DURABLE_BEFORE_SWAP = (
 )
 FASTER_WINS = "tests/catalog/lake/test_commit.py::test_of_two_with_one_plan_the_faster_wins"
 EVERY_INTERLEAVING = "tests/benchmarks/faults/test_model.py::test_every_interleaving_keeps_every_promise"
+PLANNING, ORDER = "tests/actors/sequencer/test_planning.py", "tests/actors/sequencer/test_order.py"
+FIRST_WINS = "tests/benchmarks/faults/test_first_wins.py"
 RESTARTED = "tests/actors/sequencer/test_restarts.py::test_nothing_is_decided_with_less_memory"
 DEDUP, TIMELINE = "tests/actors/dedup/test_dedup.py", "tests/actors/dedup/test_timeline.py"
 ATTACKS = "tests/serve_apps/query/test_attacks.py"
@@ -603,17 +605,35 @@ MUTANTS = (
     ),
     Mutant(
         "a plan of any size",
-        "bytes are bounded for each segment and not for the plan",
+        "bytes of a plan are not counted",
         (
             Edit(
                 "actors/sequencer/planning.py",
-                "                left_bytes -= cut.stop - cut.start\n",
+                "            left_bytes -= cut.stops[-1] - cut.start\n",
                 "",
             ),
         ),
+        (f"{PLANNING}::test_a_plan_has_so_many_bytes_over_all_segments",),
+    ),
+    Mutant(
+        "segments planned by name",
+        "the order of segments is not that of acknowledgement",
         (
-            "tests/actors/sequencer/test_planning.py"
-            "::test_a_plan_has_so_many_bytes_over_all_segments_and_a_frame_of_each",
+            Edit(
+                "actors/sequencer/planning.py",
+                "        return self._piece.stamps_us[self._at]\n",
+                "        return 0\n",
+            ),
+            Edit(
+                "actors/sequencer/planning.py",
+                "stop = min(stop, bisect(piece.stamps_us, rival[0], at))",
+                "stop = min(stop, bisect([0] * len(piece.stops), rival[0], at))",
+            ),
+        ),
+        (
+            f"{ORDER}::test_of_one_source_the_event_acknowledged_first_is_planned_first",
+            f"{ORDER}::test_a_plan_may_go_to_and_fro_between_segments",
+            f"{FIRST_WINS}::test_the_first_bytes_acknowledged_are_the_accepted_ones",
         ),
     ),
     Mutant(
@@ -698,5 +718,17 @@ MUTANTS = (
         "the embedded engine gives digits that Trino does not",
         (Edit("serve_apps/query/engine/dialect.py", "            exp.Div: _divided,\n", ""),),
         tuple(f"{COMPUTES}[duckdb-{each}]" for each in ("1.0 / 3", "CAST(1 AS decimal(10,2)) / 7")),
+    ),
+    Mutant(
+        "one look at the ends",
+        "what is published while the ends are read is planned before what was acknowledged earlier",
+        (
+            Edit(
+                "actors/sequencer/planning.py",
+                "        waiting = self._look()\n        given_up",
+                "        waiting = first\n        given_up",
+            ),
+        ),
+        (f"{ORDER}::test_what_comes_while_the_ends_are_read_comes_in_order[1]",),
     ),
 )

@@ -71,15 +71,16 @@ class Dedup:
         """Decide plan n's batch, which has the EVENTS columns that the pure stages fill; what plan n left
         before, if it was decided already, is forgotten.
 
-        Within the batch, earlier means by (segment, offset), whatever the order of its rows. Raises
-        MemoryBehind (`have`, `need`) unless exactly the plans before n are known.
+        The rows stand in the plan's order: of one id the first is the event, and later ones with other bytes
+        conflict with it. For links, earlier in the batch means by (segment, offset), as for committed rows.
+        Raises MemoryBehind (`have`, `need`) unless exactly the plans before n are known.
         """
         self.drop(n)
         self._expect(n - 1)
         order: list[int] = pc.sort_indices(
             batch, sort_keys=[("segment", "ascending"), ("offset", "ascending")]
         ).to_pylist()
-        identity = self._identify(batch, order)
+        identity = self._identify(batch)
         linkable = _linkable(batch, identity, order)
         links = self._linker.links(batch.take(pa.array(linkable, pa.int64())))
         by_index = {linkable[row]: link for row, link in links.items()}
@@ -143,8 +144,8 @@ class Dedup:
             need=need,
         )
 
-    def _identify(self, batch: pa.Table, order: list[int]) -> _Identity:
-        """Tell new events from redeliveries and conflicts, in commit order."""
+    def _identify(self, batch: pa.Table) -> _Identity:
+        """Tell new events from redeliveries and conflicts, in the order of the rows."""
         names, sources, channels = (batch[c].to_pylist() for c in ("event_id", "source", "channel"))
         payloads: list[str] = batch["payload_digest"].to_pylist()
         keys, digests = id_keys(names), id_keys(payloads)
@@ -152,8 +153,7 @@ class Dedup:
         kept: list[int] = []
         conflicts: dict[int, str] = {}
         redelivered: Counter[str] = Counter()
-        for i in order:
-            key, digest = keys[i], digests[i]
+        for i, (key, digest) in enumerate(zip(keys, digests, strict=True)):
             if known.get(key, digest) != digest:
                 conflicts[i] = ids.conflict_id(sources[i], names[i], payloads[i])
                 key = bytes.fromhex(conflicts[i])
@@ -164,7 +164,7 @@ class Dedup:
                 continue
             known[key] = digest
             kept.append(i)
-        return _Identity(sorted(kept), conflicts, redelivered)
+        return _Identity(kept, conflicts, redelivered)
 
 
 def _linkable(batch: pa.Table, identity: _Identity, order: list[int]) -> list[int]:

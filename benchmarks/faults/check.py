@@ -22,13 +22,13 @@ from catalog.lake import read
 from catalog.lake.commit import Lake
 from catalog.lake.rebuild import source_seq
 from catalog.tables import COMPLAINTS, DERIVED, EVENTS, KPI_DAILY, LEDGER, TABLES
-from cluster.checks import ledger_home, recorded, redecide_home, verify_home
+from cluster.checks import ledger_home, redecide_home, verify_home
 from cluster.places import Places, places
 from cluster.settings import Settings
 from cluster.wiring import Stores, open_stores
 from pipelines import curate, kpis
 from pipelines.aliases import Aliases
-from pipelines.verify import Coverage, stored
+from pipelines.verify import stored
 
 SHOWN = 3
 COLUMNS = [
@@ -66,7 +66,7 @@ def check(settings: Settings, sent: Sequence[Line], receipts: Path) -> Verdict:
     """Check an idle home; opens every store, so not for a process that will fork."""
     stores = open_stores(settings)
     lake = stores.lake()
-    rows = _in_plan_order(events(lake), stores)
+    rows = events(lake)
     frames = stored(stores.log, stores.raw).frames
     ledger = ledger_home(stores)
     receipted = acknowledged(receipts)
@@ -97,13 +97,6 @@ def events(lake: Lake) -> list[Row]:
         with lake.store.files.new_input(path).open() as stream, parquet.ParquetFile(stream) as opened:
             rows += opened.read(columns=COLUMNS).to_pylist()
     return sorted(rows, key=lambda row: (row["plan"], row["segment"], row["offset"]))
-
-
-def _in_plan_order(rows: Sequence[Row], stores: Stores) -> list[Row]:
-    """In the order of the plans' ranges, as they were decided."""
-    cuts = [(plan.n, cut) for plan in recorded(stores.plans, stores.plans.last()) for cut in plan.ranges]
-    position_of = Coverage(cuts).position_of
-    return sorted(rows, key=lambda row: (position_of(row["segment"], row["offset"]) or 0, row["offset"]))
 
 
 def _acknowledged(

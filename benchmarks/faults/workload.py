@@ -94,6 +94,16 @@ def lines(seed: int, count: int, poison_every: int = 0) -> list[Line]:
     return made
 
 
+def pairs(seed: int, count: int) -> list[Line]:
+    """`count` times a valid line, and behind it one of the same source and id with other bytes."""
+    rng = random.Random(seed)
+    made: list[Line] = []
+    for n in range(count):
+        first = _valid(rng, rng.choice(list(CHANNELS)), f"{seed}-{n}", _text(rng), n)
+        made += [first, _conflict(rng, first)]
+    return made
+
+
 def settings(home: Path, **changes: Any) -> Settings:
     """Settings under which every step of the product happens within a few dozen lines, on the servers that
     the trial's folder names, if it names any."""
