@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import NamedTuple
 
 
@@ -13,3 +14,5 @@ class Committed(NamedTuple):
     reason: str | None
     reason_field: str | None
     commit_seq: int
+    received_at: datetime | None = None
+    """When the door received the bytes that stand there."""

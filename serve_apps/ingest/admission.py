@@ -61,19 +61,23 @@ class Room:
 
 
 class Recent:
-    """Digests of what was acknowledged last, by id: best effort, gone with the replica."""
+    """What was acknowledged last, by id: the digest of its first bytes here, and when they were received.
+
+    Best effort, gone with the replica; another one may have acknowledged other bytes before.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._digests: OrderedDict[str, bytes] = OrderedDict()
+        self._known: OrderedDict[str, tuple[bytes, int]] = OrderedDict()
 
-    def contradicts(self, event_id: str, digest: bytes) -> bool:
-        """Whether this id was acknowledged for other bytes."""
-        return self._digests.get(event_id, digest) != digest
+    def contradicted_us(self, event_id: str, digest: bytes) -> int | None:
+        """When the other bytes were received that this id was acknowledged for; None if there are none."""
+        known, received_us = self._known.get(event_id, (digest, 0))
+        return None if known == digest else received_us
 
-    def remember(self, event_id: str, digest: bytes) -> None:
-        """Note what is durable; the oldest is forgotten."""
-        self._digests[event_id] = digest
-        self._digests.move_to_end(event_id)
-        if len(self._digests) > self._limit:
-            self._digests.popitem(last=False)
+    def remember(self, event_id: str, digest: bytes, received_us: int) -> None:
+        """Note what is durable; the first bytes of an id stay, the oldest id is forgotten."""
+        self._known.setdefault(event_id, (digest, received_us))
+        self._known.move_to_end(event_id)
+        if len(self._known) > self._limit:
+            self._known.popitem(last=False)

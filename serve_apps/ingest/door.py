@@ -16,13 +16,14 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from catalog.clock import to_datetime
 from catalog.contracts.contract import Contract
 from catalog.contracts.faults import too_deep
 from catalog.contracts.forms import is_form
 from catalog.contracts.registry import CHANNELS, CONTRACTS, at_door
 from catalog.control.keys import Key
 from catalog.envelope import Envelope
-from catalog.errors import BadInput, NotDurable
+from catalog.errors import BadInput, BeejanError, NotDurable
 from serve_apps.credentials import token
 from serve_apps.ingest import framing
 from serve_apps.ingest.admission import Quotas, Recent, Room
@@ -35,6 +36,8 @@ from serve_apps.problems import Refused
 _AT_ONCE = 500
 """Events of a batch that are wrapped before others get a turn."""
 _TYPE_LENGTH = 200
+_LOOK_UPS, _LOOK_UP_S = 4, 2.0
+"""Look-ups of ids that are used again: so many at once, and so long each. Without one nobody is refused."""
 
 log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -57,6 +60,7 @@ class Door:
         self._limits = limits = deps.limits
         self._quotas = Quotas(limits.source_rate, limits.source_burst, deps.clock.elapsed_s)
         self._recent = Recent(limits.remembered_ids)
+        self._looking_up = asyncio.Semaphore(_LOOK_UPS)
         self.room = Room(limits.held_bytes)
         self.is_draining = False
 
@@ -85,14 +89,13 @@ class Door:
             self._quotas.spend(sender.key.source, 1)
             envelope = self._envelope(sender, event, own)
             digest = hashlib.sha256(event).digest()
-            if self._recent.contradicts(envelope.event_id, digest):
-                # Only what this replica itself made durable counts, so the sender is surely wrong. Nothing
-                # is stored. In a batch, and where no replica remembers, such an event becomes a row of its
-                # own, quarantined.
+            if await self._is_reused(envelope.event_id, digest):
+                # Nothing is stored. In a batch, and while nothing is certain, such an event becomes a row of
+                # its own, quarantined.
                 raise refused("id_reused")
             await self._store([envelope])
         if envelope.id_origin != "minted":  # those never come again
-            self._recent.remember(envelope.event_id, digest)
+            self._recent.remember(envelope.event_id, digest, envelope.received_us)
         return Response(_encode(receipt(envelope)), 202, media_type=framing.JSON)
 
     async def batch(self, request: Request) -> Response:
@@ -125,6 +128,22 @@ class Door:
             return not_stored(error)
         envelopes.append(envelope)
         return stored(envelope)
+
+    async def _is_reused(self, event_id: str, digest: bytes) -> bool:
+        """Whether the warehouse holds, under this id, other bytes that this replica acknowledged.
+
+        That it acknowledged them is not enough: another replica, or this one before a restart, may have taken
+        these bytes first, and the sender only sends them again.
+        """
+        received_us = self._recent.contradicted_us(event_id, digest)
+        if received_us is None or self._looking_up.locked():
+            return False
+        try:
+            async with self._looking_up, asyncio.timeout(_LOOK_UP_S):
+                found = await self._deps.lookup(event_id)
+        except (TimeoutError, BeejanError):
+            return False
+        return found is not None and found.received_at == to_datetime(received_us)
 
     def _sender(self, request: Request) -> Sender:
         if self.is_draining:

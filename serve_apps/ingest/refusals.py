@@ -16,7 +16,7 @@ STATUSES = {
     403: "a valid key that may not do this",
     404: "no such address",
     405: "not with this method",
-    409: "this replica acknowledged the same id for other bytes a short time ago; nothing was stored",
+    409: "the warehouse holds other bytes under this id, which this replica acknowledged; nothing was stored",
     413: "a limit of size was passed",
     415: "of a type, or in a coding, that is not taken here",
     422: "an event that is no JSON object",

@@ -7,7 +7,10 @@ from asyncio import to_thread
 from serve_apps.committed import Committed
 from serve_apps.query.engine.port import Limits, QueryEngine
 
-FIND = "SELECT source, disposition, reason, reason_field, plan AS commit_seq FROM events WHERE event_id = ?"
+FIND = (
+    "SELECT source, disposition, reason, reason_field, plan AS commit_seq, received_at "
+    "FROM events WHERE event_id = ?"
+)
 
 
 class Lookup:

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from catalog.clock import SystemClock
 from catalog.control.keys import KeyCache, Keys, Role
 from catalog.control.schema import open_control, sqlite_url
+from catalog.envelope import Envelope
 from catalog.log.local import LocalLog
 from catalog.log.writer import WriterConfig
 from serve_apps.committed import Committed
@@ -70,10 +71,15 @@ def client(app: FastAPI, token: str = "") -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://door", headers=headers)
 
 
-def payloads(root: Path) -> list[bytes]:
-    """Every payload in the log, in order of segments and offsets."""
+def stored(root: Path) -> list[Envelope]:
+    """Everything in the log, in order of segments and offsets."""
     log = LocalLog(root / "log", SystemClock())
     found = []
     for segment in log.segments():
         found += log.read(segment.name, segment.start, segment.end)
-    return [at.envelope.payload for at in found if at.envelope is not None]
+    return [at.envelope for at in found if at.envelope is not None]
+
+
+def payloads(root: Path) -> list[bytes]:
+    """Every payload in the log, in order of segments and offsets."""
+    return [envelope.payload for envelope in stored(root)]

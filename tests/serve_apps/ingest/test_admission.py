@@ -53,6 +53,13 @@ def test_room_is_given_back_also_after_a_failure() -> None:
 def test_the_oldest_ids_are_forgotten() -> None:
     recent = Recent(2)
     for event_id in ("a", "b", "a", "c"):
-        recent.remember(event_id, b"1")
-    assert [recent.contradicts(event_id, b"2") for event_id in "abc"] == [True, False, True]
-    assert not recent.contradicts("a", b"1")
+        recent.remember(event_id, b"1", 7)
+    assert [recent.contradicted_us(event_id, b"2") for event_id in "abc"] == [7, None, 7]
+    assert recent.contradicted_us("a", b"1") is None
+
+
+def test_the_first_bytes_of_an_id_are_remembered() -> None:
+    recent = Recent(2)
+    recent.remember("a", b"1", 7)
+    recent.remember("a", b"2", 8)
+    assert [recent.contradicted_us("a", digest) for digest in (b"1", b"2")] == [None, 7]

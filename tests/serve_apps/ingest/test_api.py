@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from catalog.clock import to_datetime
 from catalog.control.keys import KeyCache
 from catalog.errors import NotDurable, TooSlow, Unavailable
 from catalog.ids import event_id
@@ -17,7 +18,7 @@ from serve_apps.committed import Committed
 from serve_apps.ingest.api import create_api
 from serve_apps.ingest.deps import Limits
 from serve_apps.problems import refusals
-from tests.serve_apps.ingest.doors import JSON, NDJSON, client, deps, opened, payloads, token, unknown
+from tests.serve_apps.ingest.doors import JSON, NDJSON, client, deps, opened, payloads, stored, token, unknown
 
 EVENT = b'{"id_str":"1","full_text":"no network"}'
 SMALL = Limits(body_bytes=400, batch_bytes=600, batch_events=3, event_bytes=200, remembered_ids=9)
@@ -205,19 +206,43 @@ def test_a_receipt_is_a_function_of_the_id(tmp_path: Path) -> None:
 
 
 def test_the_same_id_for_other_bytes_is_told_once_it_is_certain(tmp_path: Path) -> None:
-    async def send() -> list[httpx.Response]:
-        key = token(tmp_path)
-        async with opened(deps(tmp_path), key) as first, opened(deps(tmp_path), key) as second:
-            other = EVENT.replace(b"no", b"slow")
-            return [
-                await door.post(ONE, content=body, headers=JSON)
-                for door, body in ((first, EVENT), (first, EVENT), (first, other), (second, other))
-            ]
+    """The first door took the event, the second one other bytes after it: who sends the event again to the
+    second one is right, and whoever sends other bytes to the first one is not."""
+    decided: list[Committed] = []
 
-    *taken, refused, elsewhere = asyncio.run(send())
+    async def lookup(_: str) -> Committed | None:
+        return decided[0] if decided else None
+
+    async def send() -> list[httpx.Response]:
+        key, other = token(tmp_path), EVENT.replace(b"no", b"slow")
+        with_lookup = deps(tmp_path, lookup=lookup), deps(tmp_path, lookup=lookup)
+        async with opened(with_lookup[0], key) as first, opened(with_lookup[1], key) as second:
+            answers = [await first.post(ONE, content=EVENT, headers=JSON)]
+            received_at = to_datetime(stored(tmp_path)[0].received_us)
+            for door, body in ((second, other), (second, EVENT), (first, other)):
+                answers.append(await door.post(ONE, content=body, headers=JSON))
+            decided.append(Committed("gateway", "accepted", None, None, 7, received_at))
+            for door, body in ((second, EVENT), (second, other), (first, EVENT), (first, other)):
+                answers.append(await door.post(ONE, content=body, headers=JSON))
+            return answers
+
+    *taken, refused = asyncio.run(send())
+    assert [answer.status_code for answer in taken] == [202] * 7
     assert_problem(refused, "id_reused")
-    assert [answer.status_code for answer in (*taken, elsewhere)] == [202, 202, 202]
-    assert len(payloads(tmp_path)) == 3
+    assert len(payloads(tmp_path)) == 7
+
+
+@pytest.mark.parametrize("trouble", [Unavailable("no answer"), TimeoutError()], ids=["down", "slow"])
+def test_without_an_answer_about_an_id_nobody_is_refused(tmp_path: Path, trouble: Exception) -> None:
+    async def lookup(_: str) -> Committed | None:
+        raise trouble
+
+    async def send() -> list[int]:
+        async with opened(deps(tmp_path, lookup=lookup), token(tmp_path)) as door:
+            bodies = (EVENT, EVENT.replace(b"no", b"slow"))
+            return [(await door.post(ONE, content=body, headers=JSON)).status_code for body in bodies]
+
+    assert asyncio.run(send()) == [202, 202]
 
 
 @pytest.mark.parametrize("lines", [True, False], ids=["lines", "array"])

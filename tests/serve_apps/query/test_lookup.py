@@ -14,3 +14,5 @@ def test_finds_what_became_of_an_event(engine: QueryEngine) -> None:
     assert unknown is None
     assert held is not None
     assert (held.disposition, held.reason, held.commit_seq) == ("quarantined", "event_time_naive", 1)
+    assert held.received_at is not None
+    assert held.received_at.tzinfo is not None
