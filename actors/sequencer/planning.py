@@ -39,8 +39,8 @@ from catalog.log.frames import FRAME_BYTES, MIN_BODY_BYTES
 from catalog.log.port import Headers, Log
 from catalog.log.reader import corrupt
 
-PIECE_BYTES = 128 << 10
-"""So much of a segment's headers is read at once."""
+PIECE_BYTES, MOST_BYTES = 64 << 10, 1 << 20
+"""So much of a segment is read at first for the headers of its frames, and then twice as much each time."""
 
 
 class Planner:
@@ -200,6 +200,7 @@ class _Queue:
         self._name = name
         self._given_up = given_up
         self._piece = Headers(position, [], [], [], None)
+        self._piece_bytes = PIECE_BYTES
         self._at = 0
 
     @property
@@ -212,7 +213,8 @@ class _Queue:
         if self._at < len(self._piece.stops):
             return True
         if self._piece.corrupt_at is None and self.position < self.end:
-            stop = min(self.position + PIECE_BYTES, self.end)
+            stop = min(self.position + self._piece_bytes, self.end)
+            self._piece_bytes = min(2 * self._piece_bytes, MOST_BYTES)
             try:
                 self._piece = self._log.headers(self._name, self.position, stop, self._given_up)
             except LookupError:

@@ -79,12 +79,8 @@ class Footer(NamedTuple):
     digest: bytes
 
 
-class Header(NamedTuple):
-    """What planning reads of a frame. `back` is 0 for the first frame of a group."""
-
-    back: int
-    received_us: int
-    channel: bytes
+Header = tuple[int, int, bytes]
+"""What planning reads of a frame: its back (0 for the first one of a group), received_us and channel."""
 
 
 class Mark(NamedTuple):
@@ -222,7 +218,7 @@ class Codec:
         for position, _, back in found:
             received_us, length = times_of(buffer, position + _TIMES_AT)
             channel = buffer[position + channel_at : position + channel_at + length]
-            headers.append((position, Header(back, received_us, channel)))
+            headers.append((position, (back, received_us, channel)))
         return headers, end
 
     def _good(self, buffer: bytes) -> tuple[list[tuple[int, int, int]], int]:

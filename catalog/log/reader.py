@@ -136,10 +136,11 @@ class SegmentReader:
                 corrupt_at = offset
                 break
             else:
-                channel = header.channel
-                if header.back == 0:
+                back, received_us, channel = header
+                if back == 0:
                     _stamp(stamps, len(begins), newest)
-                newest = max(newest, header.received_us)
+                if received_us > newest:
+                    newest = received_us
             begins.append(offset)
             channels.append(channel)
         else:
