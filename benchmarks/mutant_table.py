@@ -731,4 +731,28 @@ MUTANTS = (
         ),
         (f"{ORDER}::test_what_comes_while_the_ends_are_read_comes_in_order[1]",),
     ),
+    Mutant(
+        "segments decide between bytes",
+        "of one id in one plan the bytes in the segment that is named first are the event",
+        (
+            Edit(
+                MEMORY,
+                "in enumerate(zip(keys, digests, strict=True)):",
+                "in sorted(enumerate(zip(keys, digests)), key=lambda at: batch['segment'][at[0]].as_py()):",
+            ),
+        ),
+        (f"{DEDUP}::test_of_one_id_the_first_row_is_the_event_whatever_its_segment",),
+    ),
+    Mutant(
+        "refused from memory",
+        "a replica that took other bytes refuses those that another one acknowledged first",
+        (
+            Edit(
+                f"{INGEST}/door.py",
+                "return found is not None and found.received_at == to_datetime(received_us)",
+                "return True",
+            ),
+        ),
+        (f"{DOOR}::test_the_same_id_for_other_bytes_is_told_once_it_is_certain",),
+    ),
 )

@@ -14,7 +14,7 @@ class Clock(Protocol):
     """Where code gets its time from."""
 
     def now_us(self) -> int:
-        """Microseconds since 1970, UTC; may go backwards, orders nothing."""
+        """Microseconds since 1970, UTC; may go backwards. Orders only frames of different segments."""
         ...
 
     def elapsed_s(self) -> float:

@@ -27,7 +27,7 @@ NAMES = """
     a masked column through an alias; inflated bytes not counted; events of a batch not counted;
     a phone number left in the text; a local time taken for UTC; another source's event is answered;
     a stale build; a pseudonym key made anew; a raw file written over; a plan of any size;
-    segments planned by name; one look at the ends;
+    segments planned by name; one look at the ends; segments decide between bytes; refused from memory;
     a raw file that nobody names; a raw manifest written over; a raw frame written twice;
     half of what was learned; a commit left out of the stream; an original that nobody noted;
     all queries of a key at once; decimals divided as doubles

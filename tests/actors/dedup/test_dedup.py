@@ -119,6 +119,13 @@ def test_earlier_within_a_plan_goes_by_segment_and_offset_not_by_row(warehouse: 
     assert rows["linked_to"].to_pylist() == [of("c"), of("c"), None]
 
 
+def test_of_one_id_the_first_row_is_the_event_whatever_its_segment(warehouse: Warehouse) -> None:
+    warehouse.step([Event("a", TEXT, 500, segment="z"), Event("a", NEAR, 20, segment="m")])
+    rows = warehouse.rows[0]
+    assert rows["conflicts_with"].to_pylist() == [None, of("a")]
+    assert rows["segment"].to_pylist() == ["z", "m"]
+
+
 def test_threshold_is_inclusive(tmp_path: Path) -> None:
     words = TEXT.split()
     assert len(words) == 16
