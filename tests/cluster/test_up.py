@@ -40,7 +40,7 @@ EVENTS = 1 + 2 + 1 + 1 + len(BATCH)
 # Ten thousand rows of more than 800 bytes, also as JSON: more than fits between two replicas.
 LARGE = (
     "SELECT "
-    + ", ".join(f"a.bundle AS b{n}" for n in range(12))
+    + ", ".join(f"a.bundle AS b{n}" for n in range(24))
     + (" FROM events AS a CROSS JOIN events AS b CROSS JOIN events AS c")
 )
 COUNT = "SELECT count(*) AS events, count(DISTINCT event_id) AS ids FROM events"
