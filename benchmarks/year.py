@@ -46,9 +46,9 @@ from cluster.places import places
 from cluster.settings import PROFILES, choose, read
 from pipelines import kpis
 from pipelines.curate import Curator
-from serve_apps.query.asked import Kpis, Query
 from serve_apps.query.cookbook import questions
 from serve_apps.query.engine.port import Limits, QueryEngine
+from serve_apps.query.filters import Kpis, Query
 from serve_apps.query.views import views
 
 FIRST = date(2025, 1, 1)

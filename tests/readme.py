@@ -17,7 +17,7 @@ from serve_apps import problems
 from serve_apps.addresses import QUERY_DESCRIPTION
 from serve_apps.ingest.openapi import document
 from serve_apps.query import api as query_api
-from serve_apps.query import asked
+from serve_apps.query import filters
 from serve_apps.query.engine.port import Role
 from serve_apps.query.guard import SERVED, guard
 from serve_apps.query.roles import grants
@@ -28,11 +28,14 @@ AGAIN = {Permanent: "no", Transient: "yes", Indeterminate: "look first"}
 
 
 ASKED = {
-    "/query/v1/complaints": [asked.Complaints().query()],
-    "/query/v1/complaints/{event_id}": [asked.Query(asked.EVENT, [""]), asked.Query(asked.CLUSTER, [""])],
-    "/query/v1/clusters": [asked.Clusters().query()],
-    "/query/v1/kpis/daily": [asked.Kpis().query()],
-    "/query/v1/ledger": [asked.LEDGER],
+    "/query/v1/complaints": [filters.Complaints().query()],
+    "/query/v1/complaints/{event_id}": [
+        filters.Query(filters.EVENT, [""]),
+        filters.Query(filters.CLUSTER, [""]),
+    ],
+    "/query/v1/clusters": [filters.Clusters().query()],
+    "/query/v1/kpis/daily": [filters.Kpis().query()],
+    "/query/v1/ledger": [filters.LEDGER],
     "/query/v1/dictionary": [],
     "/query/v1/sql": [],
     "/query/v1/commits/events": [],
@@ -102,7 +105,7 @@ def endpoints() -> Iterator[Iterable[object]]:
         yield f"`{method} {path}`", ", ".join(askers(ASKED[path])), meaning
 
 
-def askers(queries: Iterable[asked.Query]) -> Iterator[Role]:
+def askers(queries: Iterable[filters.Query]) -> Iterator[Role]:
     """The roles whose grants let through all of these queries."""
     for role, grant in grants().items():
         with suppress(BadInput):

@@ -24,7 +24,7 @@ from serve_apps.addresses import QUERY, QUERY_DESCRIPTION
 from serve_apps.credentials import token
 from serve_apps.description import refused_with
 from serve_apps.problems import HANDLERS, problem
-from serve_apps.query import asked
+from serve_apps.query import filters
 from serve_apps.query.answers import AS_OF, FORMATS, JSON, respond, rows
 from serve_apps.query.engine.port import Answer, Limits, QueryEngine, Role, Value
 from serve_apps.query.explain import explain
@@ -66,7 +66,7 @@ class Sql(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     sql: str
     parameters: list[Value] = []
-    limit: Annotated[int, msgspec.Meta(ge=1, le=asked.MOST_ROWS)] = 1_000
+    limit: Annotated[int, msgspec.Meta(ge=1, le=filters.MOST_ROWS)] = 1_000
 
 
 class Runner:
@@ -75,7 +75,7 @@ class Runner:
     def __init__(self, engine: QueryEngine, turns: Turns, threads: Executor) -> None:
         self._engine, self._turns, self._threads = engine, turns, threads
 
-    async def run(self, request: Request, key: Key, role: Role, query: asked.Query, limit: int) -> Answer:
+    async def run(self, request: Request, key: Key, role: Role, query: filters.Query, limit: int) -> Answer:
         """The engine's answer. Raises what it raises, and Refused (429) where the key asks too much; ends the
         query where the caller goes away."""
         left = threading.Event()
@@ -134,7 +134,7 @@ class Asker(NamedTuple):
     key: Key
     role: Role
 
-    async def ask(self, query: asked.Query, limit: int) -> Answer:
+    async def ask(self, query: filters.Query, limit: int) -> Answer:
         """See `Runner.run`."""
         runner: Runner = self.request.app.state.runner
         return await runner.run(self.request, self.key, self.role, query, limit)
@@ -167,10 +167,10 @@ Accept = Annotated[str, Header()]
 
 
 async def complaints(
-    who: Who, given: Annotated[asked.Complaints, Query()], accept: Accept = "*/*"
+    who: Who, given: Annotated[filters.Complaints, Query()], accept: Accept = "*/*"
 ) -> Response:
     """Complaints, newest first, page by page: `next` goes into `cursor`."""
-    after = None if given.cursor is None else asked.Cursor.decode(given.cursor, given.digest())
+    after = None if given.cursor is None else filters.Cursor.decode(given.cursor, given.digest())
     answer = await who.ask(given.query() if after is None else given.page(after), given.limit)
     if after is not None:
         answer = answer._replace(as_of_seq=min(answer.as_of_seq, after.as_of_seq))
@@ -180,17 +180,17 @@ async def complaints(
     return await _written(answer, accept, given.cursor_after(last, answer.as_of_seq).encode())
 
 
-async def complaint(who: Who, event_id: str, original: asked.Flag = False) -> Response:
+async def complaint(who: Who, event_id: str, original: filters.Flag = False) -> Response:
     """One event, whatever became of it, and its decision in words; `original` for compliance only."""
     if original and not grants()[who.role].originals:
         raise refused("role_denied", "original text is for compliance")
-    answer = await who.ask(asked.Query(asked.EVENT, [event_id]), 1)
+    answer = await who.ask(filters.Query(filters.EVENT, [event_id]), 1)
     if not answer.table.num_rows:
         raise refused("not_committed", f"none up to commit {answer.as_of_seq}")
     event = rows(answer.table)[0]
     cluster, seq = None, answer.as_of_seq
     if event["resolved_cluster"]:
-        found = await who.ask(asked.Query(asked.CLUSTER, [event["resolved_cluster"]]), 1)
+        found = await who.ask(filters.Query(filters.CLUSTER, [event["resolved_cluster"]]), 1)
         cluster, seq = next(iter(rows(found.table)), None), min(seq, found.as_of_seq)
     body = {"as_of_seq": seq, "event": event, "explanation": explain(event, cluster), "cluster": cluster}
     if original:
@@ -202,12 +202,12 @@ async def complaint(who: Who, event_id: str, original: asked.Flag = False) -> Re
     return Response(msgspec.json.encode(body), headers=headers, media_type="application/json")
 
 
-async def clusters(who: Who, given: Annotated[asked.Clusters, Query()], accept: Accept = "*/*") -> Response:
+async def clusters(who: Who, given: Annotated[filters.Clusters, Query()], accept: Accept = "*/*") -> Response:
     """Complaints that belong together, the largest clusters first."""
     return await _written(await who.ask(given.query(), given.limit), accept)
 
 
-async def kpis(who: Who, given: Annotated[asked.Kpis, Query()], accept: Accept = "*/*") -> Response:
+async def kpis(who: Who, given: Annotated[filters.Kpis, Query()], accept: Accept = "*/*") -> Response:
     """Complaints by day, channel, region and category."""
     return await _written(await who.ask(given.query(), given.limit), accept)
 
@@ -215,7 +215,7 @@ async def kpis(who: Who, given: Annotated[asked.Kpis, Query()], accept: Accept =
 async def ledger(who: Who, accept: Accept = "*/*") -> Response:
     """What became of everything received, by channel."""
     who.require("ledger")
-    return await _written(await who.ask(asked.LEDGER, asked.MOST_ROWS), accept)
+    return await _written(await who.ask(filters.LEDGER, filters.MOST_ROWS), accept)
 
 
 async def words(who: Who) -> Response:
@@ -271,10 +271,7 @@ async def sql_body(request: Request) -> Sql:
 
 async def sql(who: Who, body: Annotated[Sql, Depends(sql_body)], accept: Accept = "*/*") -> Response:
     """One SELECT in Trino's dialect over the served views; `?` stand for the parameters."""
-    answer = await _written(await who.ask(asked.Query(body.sql, body.parameters), body.limit), accept)
-    if empty := emptied(body.sql, who.role):
-        answer.headers[EMPTIED] = ", ".join(empty)
-    return answer
+    return await _written(await who.ask(filters.Query(body.sql, body.parameters), body.limit), accept)
 
 
 _FORMS = (complaints, clusters, kpis, ledger, sql)

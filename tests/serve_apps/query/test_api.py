@@ -20,8 +20,8 @@ from catalog.tables import EVENTS
 from serve_apps.problems import refusals
 from serve_apps.query import api
 from serve_apps.query.api import ROUTES, Deps, create_api
-from serve_apps.query.asked import Complaints, Cursor
 from serve_apps.query.engine.port import Answer, Gone, Limits, QueryEngine, Role, Value, never
+from serve_apps.query.filters import Complaints, Cursor
 from tests.serve_apps.client import Client
 from tests.serve_apps.documents import references, resolved
 from tests.serve_apps.query.engine.engines import duckdb

@@ -74,7 +74,7 @@ Whole = Annotated[int, _written_as(r"-?\d{1,18}")]
 Flag = Annotated[bool, _written_as("true|false")]
 
 
-class _Asked(BaseModel):
+class _Filters(BaseModel):
     """Parameters that are filters, each a condition with one mark, `name = ?` unless in `conditions`."""
 
     model_config = ConfigDict(extra="forbid")
@@ -104,7 +104,7 @@ class _Asked(BaseModel):
         return Query(text, [*filters.values(), *params])
 
 
-class _Days(_Asked):
+class _Days(_Filters):
     since: Day | None = Field(None, alias="from", description="first date")
     until: Day | None = Field(None, alias="to", description="last date")
 
