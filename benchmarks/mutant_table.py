@@ -531,7 +531,7 @@ MUTANTS = (
         "a key is told the state of any event whose id it has",
         (
             Edit(
-                f"{INGEST}/asking.py",
+                f"{INGEST}/status.py",
                 "        if found is not None and found.source == key.source:\n",
                 "        if found is not None:\n",
             ),
