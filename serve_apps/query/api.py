@@ -271,7 +271,10 @@ async def sql_body(request: Request) -> Sql:
 
 async def sql(who: Who, body: Annotated[Sql, Depends(sql_body)], accept: Accept = "*/*") -> Response:
     """One SELECT in Trino's dialect over the served views; `?` stand for the parameters."""
-    return await _written(await who.ask(filters.Query(body.sql, body.parameters), body.limit), accept)
+    answer = await _written(await who.ask(filters.Query(body.sql, body.parameters), body.limit), accept)
+    if empty := emptied(body.sql, who.role):
+        answer.headers[EMPTIED] = ", ".join(empty)
+    return answer
 
 
 _FORMS = (complaints, clusters, kpis, ledger, sql)
