@@ -36,7 +36,12 @@ NAMES = {
     "serve_apps.query.engine": "query process",
 }
 """What a command line says, and what people call the process."""
-OWN = frozenset({"driver", "gcs", "raylet", "dashboard", "log monitor", "dashboard agent", "runtime agent"})
+OWN = frozenset(
+    {
+        *("driver", "gcs", "raylet", "dashboard", "log monitor"),
+        *("autoscaler monitor", "dashboard agent", "runtime agent"),
+    }
+)
 """Those that nobody but a new generation replaces; Ray starts the others again by itself."""
 
 

@@ -225,6 +225,7 @@ async def words(who: Who) -> Response:
 
 async def commits(who: Who, last_event_id: Annotated[str, Header()] = "") -> Response:
     """Each commit as it happens, as server-sent events: when, and its counts by channel and disposition."""
+    who.require("ledger")
     feed: CommitFeed = who.request.app.state.feed
     if feed.subscribers >= MOST_STREAMS:
         raise refused("too_many_streams")
