@@ -18,7 +18,7 @@ from catalog.control.keys import KeyCache
 from catalog.errors import BeejanError
 from cluster import query_side
 from cluster.settings import Settings
-from cluster.wiring import bundle_in_force, open_keys, open_log, writer_config
+from cluster.wiring import bundle_in_force, door_writer_config, open_keys, open_log
 from serve_apps.addresses import QUERY_PREFIX
 from serve_apps.ingest.deployment import ingest, passing
 from serve_apps.ingest.deps import Deps
@@ -80,7 +80,7 @@ def build_ingest(settings: Settings) -> Deps:
     keys = open_keys(settings)
     bundle = bundle_in_force(settings)
     return Deps(
-        writer=log.writer(writer_config(settings)),
+        writer=log.writer(door_writer_config(settings)),
         keys=KeyCache(keys.stored, clock, KEYS_AGE_S),
         clock=clock,
         bundle=lambda: bundle,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, TypeVar
 
@@ -42,6 +43,8 @@ from pipelines.maintain import Maintainer
 from pipelines.publish import Publisher
 
 T = TypeVar("T")
+ANSWER_S = 1.5
+"""A sender has its answer within two seconds."""
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +55,18 @@ def open_history(settings: Settings) -> History:
 
 
 def writer_config(settings: Settings) -> WriterConfig:
-    """How a door writes."""
+    """How envelopes are written to the log."""
     return WriterConfig(
         segment_bytes=settings.segment_bytes,
         segment_age_s=settings.segment_age_s,
         min_free_bytes=settings.min_free_bytes,
     )
+
+
+def door_writer_config(settings: Settings) -> WriterConfig:
+    """The same for a door, whose senders do not wait for an object store that is away."""
+    answer_s = None if places(settings).is_local else ANSWER_S
+    return replace(writer_config(settings), answer_s=answer_s)
 
 
 def worker_config(settings: Settings) -> WorkerConfig:

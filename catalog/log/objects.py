@@ -56,7 +56,7 @@ class ObjectLog(Log):
     def writer(self, config: WriterConfig) -> Writer:
         """As the port says; of the config, `min_free_bytes` says nothing about an object store."""
         begin = partial(GrownSegment, self._objects, self._clock)
-        return Writer(Rolling(begin, lambda: None, self._clock, config), config.queue_bytes)
+        return Writer(Rolling(begin, lambda: None, self._clock, config), config.queue_bytes, config.answer_s)
 
     def segments(self) -> list[Segment]:
         """As the port says; every group that exists is durable.

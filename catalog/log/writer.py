@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, Protocol
@@ -32,6 +33,8 @@ class WriterConfig:
     """With less room than this on the disk nothing is taken."""
     queue_bytes: int = 64 << 20
     """How much may wait to become durable before `append` waits to be let in."""
+    answer_s: float | None = None
+    """How long `append` waits for its group; None for as long as a flush takes."""
 
 
 class Live(Protocol):
@@ -88,14 +91,19 @@ class Rolling:
             or segment.size_bytes + group_bytes > self._config.segment_bytes
         ):
             self._seal()
-        if self._segment is None:
-            self._segment = self._begin()
+        self._segment = self._segment or self._begin()
         self._segment.append(bodies)
 
     def roll_if_old(self) -> None:
         """Seal the segment when its age is over the limit."""
         if self._segment is not None and self._is_old(self._segment):
             self.close()
+
+    def begin(self) -> None:
+        """Begin a segment unless there is one."""
+        self._require_room()
+        if self._segment is None:
+            self._segment = self._begin()
 
     def close(self) -> None:
         """Seal the segment."""
@@ -131,9 +139,13 @@ class Writer:
     The first segment begins with the first group.
     """
 
-    def __init__(self, sink: Rolling, queue_bytes: int) -> None:
+    def __init__(self, sink: Rolling, queue_bytes: int, answer_s: float | None = None) -> None:
+        """`answer_s`: see `WriterConfig`."""
         self._sink = sink
         self._queue_bytes = queue_bytes
+        self._answer_s = answer_s
+        self._is_late = False
+        """Whether a flush takes longer than anybody waits for it."""
         self._queue: list[_Waiting] = []
         self._held_bytes = 0
         self._turn = asyncio.Lock()
@@ -146,35 +158,62 @@ class Writer:
 
     @property
     def is_healthy(self) -> bool:
-        """False after a failure, until a group has got through again."""
-        return self._is_healthy
+        """False after a failure, until a group or `probe` gets through again, and while a flush is late."""
+        return self._is_healthy and not self._is_late
 
     async def append(self, envelopes: Sequence[Envelope]) -> None:
         """Return once every envelope is durable, in order.
 
-        Waits while too much is waiting already. Raises NotDurable: none of them may be acknowledged (they
-        may still turn up in the log), as when the caller was cancelled; BadInput: none was taken.
+        Waits while too much is waiting already, in all at most `answer_s`. Raises NotDurable: none of them
+        may be acknowledged (they may still turn up in the log), as when the caller was cancelled; BadInput:
+        none was taken.
         """
         self._require_open()
+        if self._is_late:
+            raise _late()
         bodies = [encode_body(envelope) for envelope in envelopes]
         if not bodies:
             return
-        size_bytes = sum(map(len, bodies))
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = _Waiting(bodies, sum(map(len, bodies)), durable)
+        try:
+            async with asyncio.timeout(self._answer_s):
+                await self._enter(waiting)
+                await durable
+        except TimeoutError:
+            self._withdraw(waiting)
+            raise _late() from None
+
+    async def _enter(self, waiting: _Waiting) -> None:
         async with self._turn:  # in the order they came: a large one is not overtaken for ever
-            while self._held_bytes and self._held_bytes + size_bytes > self._queue_bytes:
+            while self._held_bytes and self._held_bytes + waiting.size_bytes > self._queue_bytes:
                 self._freed.clear()
                 await self._freed.wait()
-            waiting = _Waiting(bodies, size_bytes, asyncio.get_running_loop().create_future())
-            self._held_bytes += size_bytes
+            self._held_bytes += waiting.size_bytes
             self._queue.append(waiting)
         if self._draining is None:
             self._draining = asyncio.create_task(self._drain())
-        await waiting.durable
+
+    def _withdraw(self, waiting: _Waiting) -> None:
+        """Nobody waits for it any more: it is not written, unless its group is under way already."""
+        kept = [one for one in self._queue if one is not waiting]
+        if len(kept) < len(self._queue):
+            self._queue = kept
+            self._held_bytes -= waiting.size_bytes
+            self._freed.set()
 
     async def roll_if_old(self) -> None:
         """Seal the segment when its age is over the limit. Raises NotDurable as `close` does."""
         self._require_open()
-        await self._seal(self._sink.roll_if_old)
+        if not self._is_late:
+            await self._seal(self._sink.roll_if_old)
+
+    async def probe(self) -> None:
+        """After a failure, see whether a segment can begin again, so that a writer to whom nobody sends
+        becomes healthy, too. A failure is none of the caller's."""
+        self._require_open()
+        if not self._is_healthy and self._draining is None:
+            self._is_healthy = await self._in_thread(self._sink.begin) is None
 
     async def close(self) -> None:
         """Flush what waits, seal the segment and release it.
@@ -204,11 +243,25 @@ class Writer:
         while self._queue:
             group, self._queue = self._queue, []
             bodies = [body for one in group for body in one.bodies]
-            failure = await self._in_thread(partial(self._sink.flush, bodies))
+            with self._timed():
+                failure = await self._in_thread(partial(self._sink.flush, bodies))
             if failure is not None:
                 group, self._queue = group + self._queue, []
             self._settle(group, failure)
         self._draining = None
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        """A flush, late once it takes longer than anybody waits: whoever comes then is refused at once."""
+        loop, timer = asyncio.get_running_loop(), None
+        if self._answer_s is not None:
+            timer = loop.call_later(self._answer_s, partial(setattr, self, "_is_late", True))
+        try:
+            yield
+        finally:
+            self._is_late = False
+            if timer is not None:
+                timer.cancel()
 
     def _settle(self, group: list[_Waiting], failure: Exception | None) -> None:
         self._is_healthy = failure is None
@@ -238,6 +291,10 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - whatever it was, everyone who waits must be told
             return error
         return None
+
+
+def _late() -> NotDurable:
+    return NotDurable("the log does not answer in time", hint="send it again: it may be stored all the same")
 
 
 def _not_durable(failure: Exception) -> NotDurable:

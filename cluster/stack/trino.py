@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 import secrets
 from functools import partial
@@ -14,6 +15,7 @@ from trino.auth import BasicAuthentication
 from trino.dbapi import Connection, connect
 
 from catalog.clock import Clock, to_datetime
+from cluster.stack import limits
 from cluster.stack.certificate import self_signed
 from cluster.stack.server import Server, environment
 from cluster.stack.stack import ADDRESS, REGION, TRINO_HOST, WAREHOUSE, Stack, write_private
@@ -31,7 +33,6 @@ JVM = """\
 -Xmx1200M
 -XX:+UseSerialGC
 -XX:ReservedCodeCacheSize=256M
--XX:+ExitOnOutOfMemoryError
 -Djdk.attach.allowAttachSelf=true
 -Duser.timezone=UTC
 """
@@ -48,7 +49,7 @@ def server(stack: Stack, installed: Path) -> Server:
 
 def prepare(stack: Stack, clock: Clock) -> None:
     """Write every file that Trino reads. The certificate stays as it is once there."""
-    etc = Path(stack.folder, "trino", "etc")
+    etc = _etc(stack)
     for folder in (etc.parent, etc, etc / "catalog"):
         folder.mkdir(mode=0o700, exist_ok=True)
     if not (stack.certificate.exists() and _keystore(stack).exists()):
@@ -62,6 +63,8 @@ def prepare(stack: Stack, clock: Clock) -> None:
         "catalog/lake.properties": _properties(_lake(stack)),
         "access-control.properties": _properties(_access(stack)),
         "password-authenticator.properties": _properties(_passwords(stack)),
+        "resource-groups.properties": _properties(_groups(stack)),
+        "resource-groups.json": json.dumps(limits.groups(), indent=1),
         "passwords": "".join(f"{name}:{_hash(word)}\n" for name, word in stack.users.items()),
         "jvm.config": JVM,
     }
@@ -110,11 +113,15 @@ def _config(stack: Stack) -> dict[str, object]:
         "internal-communication.https.keystore.path": _keystore(stack),
         "internal-communication.https.truststore.path": stack.certificate,
         "discovery.uri": f"https://{ADDRESS}:{stack.ports.trino}",
-        "query.max-memory": "400MB",
-        "query.max-memory-per-node": "400MB",
-        "query.max-total-memory": "500MB",
+        # An expression may need several times as much before its result is counted.
+        "query.max-memory": "150MB",
+        "query.max-memory-per-node": "150MB",
+        "query.max-total-memory": "200MB",
         "memory.heap-headroom-per-node": "250MB",
         "query.max-execution-time": "2m",
+        "query.max-planning-time": "1m",
+        "query.max-cpu-time": "2m",
+        "query.max-length": limits.QUERY_CHARACTERS,
         "query.max-history": 50,
         "query.min-expire-age": "5m",
         "task.max-worker-threads": 4,
@@ -163,10 +170,17 @@ def _access(stack: Stack) -> dict[str, object]:
     }
 
 
+def _groups(stack: Stack) -> dict[str, object]:
+    return {
+        "resource-groups.configuration-manager": "file",
+        "resource-groups.config-file": _etc(stack) / "resource-groups.json",
+    }
+
+
 def _passwords(stack: Stack) -> dict[str, object]:
     return {
         "password-authenticator.name": "file",
-        "file.password-file": Path(stack.folder, "trino", "etc", "passwords"),
+        "file.password-file": _etc(stack) / "passwords",
     }
 
 
@@ -182,4 +196,8 @@ def _hash(password: str) -> str:
 
 
 def _keystore(stack: Stack) -> Path:
-    return Path(stack.folder, "trino", "etc", "server.pem")
+    return _etc(stack) / "server.pem"
+
+
+def _etc(stack: Stack) -> Path:
+    return Path(stack.folder, "trino", "etc")

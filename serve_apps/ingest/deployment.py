@@ -12,7 +12,7 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 
-from catalog.errors import BeejanError, NotDurable, Unavailable
+from catalog.errors import BeejanError, Unavailable
 from serve_apps.ingest.api import create_api
 from serve_apps.ingest.deps import Deps
 
@@ -39,7 +39,8 @@ rest is of the way there, KeyError where no such deployment is (yet)."""
 class Replica:
     """Builds what the door needs where it runs: the writer belongs to this process and its event loop.
 
-    A replica whose writer failed and has not recovered is unhealthy; Serve starts another in its place.
+    It has no health check of its own: one that cannot write is unready, and says so at `/readyz` and to each
+    sender. Another in its place could not write either.
     """
 
     def __init__(self, build: Callable[[], Deps]) -> None:
@@ -47,11 +48,6 @@ class Replica:
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return create_api(self._deps)
-
-    def check_health(self) -> None:
-        """Raises NotDurable while the log takes nothing."""
-        if not self._deps.writer.is_healthy:
-            raise NotDurable("this replica cannot write", hint="is the log's disk full or failing?")
 
 
 def ingest(build: Callable[[], Deps], **options: Any) -> serve.Application:

@@ -46,6 +46,7 @@ async def _tend(deps: Deps, told: BeejanError | None) -> None:
 
 async def _turn(deps: Deps, told: BeejanError | None) -> BeejanError | None:
     try:
+        await deps.writer.probe()
         await deps.writer.roll_if_old()
     except NotDurable as error:
         log.warning("a segment was left for recovery: %s", error)

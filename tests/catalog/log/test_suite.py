@@ -65,6 +65,19 @@ def test_what_was_appended_is_read_in_order(backend: Backend) -> None:
     assert everything(backend, segment) == envelopes(1, 2, 3)
 
 
+def test_a_writer_that_only_probed_leaves_nothing_behind(backend: Backend) -> None:
+    async def steps(writer: Writer) -> None:
+        writer._is_healthy = False
+        await writer.probe()
+        assert writer.is_healthy
+        await writer.close()
+
+    use(backend, steps)
+    for segment in backend.log.segments():
+        backend.log.recover(segment.name)
+    assert backend.log.segments() == []
+
+
 def test_bytes_and_odd_fields_come_back_as_they_were(backend: Backend) -> None:
     odd = Envelope("0" * 32, "minted", "", "ünïcode ☎", -1, "", "", "", "k", bytes(range(256)) * 9000)
     assert everything(backend, sealed(backend, [odd])) == [odd]

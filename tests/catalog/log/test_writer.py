@@ -39,6 +39,8 @@ class HeldSink:
         if self.failures:
             raise self.failures.pop()
 
+    begin = roll_if_old
+
     def close(self) -> None:
         self.closed += 1
         self.roll_if_old()
@@ -47,11 +49,15 @@ class HeldSink:
         await asyncio.to_thread(self.began.acquire)
 
 
-def run(steps: Callable[[HeldSink, Writer], Awaitable[None]], queue_bytes: int = 10**6) -> HeldSink:
+def run(
+    steps: Callable[[HeldSink, Writer], Awaitable[None]],
+    queue_bytes: int = 10**6,
+    answer_s: float | None = None,
+) -> HeldSink:
     sink = HeldSink()
 
     async def main() -> None:
-        writer = Writer(sink, queue_bytes)
+        writer = Writer(sink, queue_bytes, answer_s)
         try:
             async with asyncio.timeout(GIVE_UP_S):
                 await steps(sink, writer)
@@ -111,6 +117,51 @@ def test_a_failure_reaches_the_group_and_everyone_queued() -> None:
         assert writer.is_healthy
 
     assert len(run(steps).groups) == 2
+
+
+def test_nobody_waits_for_a_flush_that_hangs_and_what_waits_behind_it_is_not_written() -> None:
+    async def steps(sink: HeldSink, writer: Writer) -> None:
+        first = asyncio.create_task(writer.append(envelopes(1)))
+        await sink.until_begun()
+        behind = [asyncio.create_task(writer.append(envelopes(n))) for n in (2, 3)]
+        errors = await asyncio.gather(first, *behind, return_exceptions=True)
+        assert [type(error) for error in errors] == [NotDurable] * 3
+        assert writer._held_bytes == SIZE  # of the group under way
+        while writer.is_healthy:
+            await asyncio.sleep(0)
+        with pytest.raises(NotDurable):  # refused at once
+            writer.append(envelopes(4)).send(None)
+        await writer.roll_if_old()  # waits for nobody either
+        sink.go.release(2)
+        while not writer.is_healthy:
+            await asyncio.sleep(0)
+        await writer.append(envelopes(5))
+
+    sink = run(steps, answer_s=0.01)
+    assert [[decode_short(body) for body in group] for group in sink.groups] == [envelopes(1), envelopes(5)]
+
+
+def test_whoever_waits_to_be_let_in_waits_no_longer_either() -> None:
+    async def steps(sink: HeldSink, writer: Writer) -> None:
+        tasks = [asyncio.create_task(writer.append(envelopes(n))) for n in (1, 2, 3)]
+        errors = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(error) for error in errors] == [NotDurable] * 3
+
+    assert len(run(steps, queue_bytes=1, answer_s=0.01).groups) == 1
+
+
+def test_a_writer_nobody_sends_to_becomes_healthy_again() -> None:
+    async def steps(sink: HeldSink, writer: Writer) -> None:
+        sink.failures += [OSError(5, "the disk")] * 2
+        sink.go.release()
+        with pytest.raises(NotDurable):
+            await writer.append(envelopes(1))
+        await writer.probe()
+        assert not writer.is_healthy
+        await writer.probe()
+        assert writer.is_healthy
+
+    run(steps)
 
 
 def test_an_unexpected_error_leaves_nobody_waiting() -> None:

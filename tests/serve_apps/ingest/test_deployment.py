@@ -12,7 +12,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.exceptions import BackPressureError
 
 from catalog import errors
-from catalog.errors import BeejanError, NotDurable, Unavailable
+from catalog.errors import BeejanError, Unavailable
 from serve_apps.committed import Committed
 from serve_apps.ingest import deployment
 from serve_apps.ingest.deployment import OPTIONS, Replica, ingest, passing
@@ -30,16 +30,12 @@ def test_a_replica_builds_its_own_door(tmp_path: Path) -> None:
         async with app.router.lifespan_context(app), client(app, key) as door:
             return (await door.post("/v1/sms/events", json={})).status_code
 
-    replica.check_health()
     assert asyncio.run(day()) == 202
 
 
-def test_a_replica_that_cannot_write_is_unhealthy(tmp_path: Path) -> None:
-    class Broken:
-        is_healthy = False
-
-    with pytest.raises(NotDurable):
-        Replica(partial(deps, tmp_path, writer=Broken())).check_health()
+def test_serve_ends_no_replica_for_its_log() -> None:
+    """It calls this where there is one, and starts another replica when it raises."""
+    assert not hasattr(Replica, "check_health")
 
 
 def test_nothing_waits_without_a_limit(tmp_path: Path) -> None:

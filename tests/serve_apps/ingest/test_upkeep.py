@@ -36,6 +36,8 @@ class Slow:
         self.asked.set()
         await self.durable.wait()
 
+    async def probe(self) -> None: ...
+
     async def roll_if_old(self) -> None:
         self._turns -= 1
         if self._turns <= 0:
