@@ -30,7 +30,9 @@ _MEANINGS = {
     "customers": "different known customers among them",
     "representative": "event_id of the first of them, by plan",
     "representative_text": "redacted text of the representative",
-    "complaints": "accepted events that are complaints",
+    "complaints": "events that count as complaints (`is_counted` in the view `complaints`): accepted, and "
+    "complaining of something; a duplicate of one is not counted",
+    "is_counted": "whether it counts as a complaint: accepted, and complaining of something",
     "clusters": "different grievances among them: members of one cluster count once",
     "quarantined": "events held back",
     "is_provisional": "more may come: it is the newest day received, or the one before",

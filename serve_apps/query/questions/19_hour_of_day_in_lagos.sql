@@ -5,6 +5,6 @@ SELECT
     count(*) AS complaints,
     count_if(channel = 'call_centre') AS calls
 FROM complaints
-WHERE is_complaint
+WHERE is_counted
 GROUP BY hour(event_time AT TIME ZONE 'Africa/Lagos')
 ORDER BY hour_in_lagos

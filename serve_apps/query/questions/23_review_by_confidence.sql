@@ -7,6 +7,6 @@ SELECT
     CAST(count_if(needs_review) AS double) / count(*) AS review_ratio,
     CAST(sum(CAST(confidence AS decimal(18, 12))) AS double) / count(confidence) AS average_confidence
 FROM complaints
-WHERE is_complaint
+WHERE is_counted
 GROUP BY CAST(floor(confidence * 10) AS bigint)
 ORDER BY tenths

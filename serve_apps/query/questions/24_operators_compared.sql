@@ -8,7 +8,7 @@ WITH counted AS (
         count_if(l1 = 'billing') AS billing,
         count_if(l1 = 'service') AS service
     FROM complaints
-    WHERE is_complaint AND operator IS NOT NULL
+    WHERE is_counted AND operator IS NOT NULL
     GROUP BY operator
 )
 SELECT

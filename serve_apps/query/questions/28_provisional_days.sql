@@ -11,7 +11,7 @@ arrived AS (
         count(*) AS complaints,
         count_if(CAST(received_at AT TIME ZONE 'Africa/Lagos' AS date) > local_date) AS later
     FROM complaints
-    WHERE is_complaint AND disposition = 'accepted'
+    WHERE is_counted
     GROUP BY local_date
 )
 SELECT

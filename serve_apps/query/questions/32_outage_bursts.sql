@@ -6,7 +6,7 @@ WITH quarters AS (
         count(*) AS outages,
         count(DISTINCT region) AS regions
     FROM complaints
-    WHERE l2 = 'outage' AND is_complaint
+    WHERE l2 = 'outage' AND is_counted
     GROUP BY 1
 ),
 ordered AS (

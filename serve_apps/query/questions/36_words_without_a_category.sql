@@ -3,7 +3,7 @@
 WITH texts AS (
     SELECT event_id, regexp_replace(lower(redacted_text), '[^a-z0-9]+', ' ') AS plain
     FROM complaints
-    WHERE is_complaint AND l2 = 'unclassified'
+    WHERE is_counted AND l2 = 'unclassified'
 )
 SELECT t.word, count(DISTINCT x.event_id) AS complaints, count(*) AS uses
 FROM texts AS x

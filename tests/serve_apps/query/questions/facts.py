@@ -58,6 +58,7 @@ def _complaint(row: Row, names: dict[str, str]) -> Row:
     return row | {
         "cluster_id": cluster,
         "is_representative": cluster is not None and cluster == row["event_id"],
+        "is_counted": row["disposition"] == "accepted" and bool(row["is_complaint"]),
     }
 
 
@@ -84,7 +85,7 @@ def _cluster(name: str, rows: list[Row]) -> Row:
 
 def _daily(complaints: list[Row], quarantine: list[Row], events: list[Row]) -> list[Row]:
     newest = max(row["received_at"].astimezone(UTC).date() for row in events)
-    counted = [row for row in complaints if row["disposition"] == "accepted" and row["is_complaint"]]
+    counted = [row for row in complaints if row["is_counted"]]
     keyed = sorted(
         ((_key(row), row) for row in [*counted, *quarantine]),
         key=lambda pair: [(part is None, part or "") if n else part for n, part in enumerate(pair[0])],

@@ -25,7 +25,7 @@ def _monday(day: date) -> date:
 
 
 def _told(facts: Facts) -> list[Row]:
-    return [row for row in facts.complaints if row["is_complaint"]]
+    return [row for row in facts.complaints if row["is_counted"]]
 
 
 def complaints_by_day(facts: Facts) -> list[Row]:

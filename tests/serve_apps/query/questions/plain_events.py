@@ -158,7 +158,7 @@ def first_and_last_contact(facts: Facts) -> list[Row]:
 def repeat_complainers(facts: Facts) -> list[Row]:
     since = max(row["event_date"] for row in facts.complaints) - timedelta(days=30)
     recent = [
-        r for r in facts.complaints if r["is_complaint"] and r["customer_key"] and r["event_date"] > since
+        r for r in facts.complaints if r["is_counted"] and r["customer_key"] and r["event_date"] > since
     ]
     customers = by(recent, "customer_key").values()
     days = [(len(rows), len({row["local_date"] for row in rows})) for rows in customers]
@@ -197,7 +197,7 @@ def identifiers_by_channel(facts: Facts) -> list[Row]:
 
 
 def review_by_confidence(facts: Facts) -> list[Row]:
-    told = [row for row in facts.complaints if row["is_complaint"]]
+    told = [row for row in facts.complaints if row["is_counted"]]
     return [
         {"tenths": tenths, "complaints": len(rows), "for_review": sum(row["needs_review"] for row in rows)}
         | {"review_ratio": share(rows, lambda row: row["needs_review"])}
@@ -329,7 +329,7 @@ def versions_in_use(facts: Facts) -> list[Row]:
 def words_without_a_category(facts: Facts) -> list[Row]:
     uses, complaints = Counter[str](), Counter[str]()
     for row in facts.complaints:
-        if row["is_complaint"] and row["l2"] == "unclassified":
+        if row["is_counted"] and row["l2"] == "unclassified":
             words = [word for word in re.findall("[a-z0-9]+", row["redacted_text"].lower()) if len(word) >= 5]
             uses.update(words)
             complaints.update(set(words))
@@ -366,7 +366,7 @@ def consistency(facts: Facts) -> list[Row]:
 
 
 def categories_together(facts: Facts) -> list[Row]:
-    told = [row for row in facts.complaints if row["is_complaint"]]
+    told = [row for row in facts.complaints if row["is_counted"]]
     pairs = Counter((row["l2"], other) for row in told for other in row["secondary_l2"] or ())
     answer = []
     for (l2, other), n in sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0])):
