@@ -87,17 +87,86 @@ def test_the_newest_days_are_not_those_of_a_wrong_clock(stack: Stack) -> None:
     (query,) = json.loads(chart["query_context"])["queries"]
     assert (query["orderby"], chart["params"]["order_desc"]) == ([[newest, False]], True)
     day = "CAST(date_add('day', n, current_date) AS date)"
-    days = f"SELECT n, {day} AS local_date FROM (VALUES -1, 0, 2) AS t(n)"
+    days = f"SELECT n, {day} AS local_date FROM (VALUES 900, -1, 3, 0, 2) AS t(n)"
     sql = f"SELECT n FROM ({days}) GROUP BY n ORDER BY {newest['sqlExpression']} DESC"
     (written,) = sqlglot.transpile(sql, read="trino", write="duckdb")
-    assert duckdb.sql(written).fetchall() == [(0,), (-1,), (2,)]
+    assert duckdb.sql(written).fetchall() == [(0,), (-1,), (2,), (3,), (900,)]
+
+
+def dashboards(stack: Stack) -> dict[str, Document]:
+    """By the last part of their address."""
+    return {each["slug"]: each for each in files(stack, "dashboards")}
+
+
+def shown(dashboard: Document) -> list[Document]:
+    """The charts of a dashboard: number, name and identity."""
+    return [
+        each["meta"] for each in dashboard["position"].values() if each != "v2" and each["type"] == "CHART"
+    ]
 
 
 def test_the_dashboard_shows_every_chart(stack: Stack) -> None:
-    (dashboard,) = files(stack, "dashboards")
-    shown = [
-        each["meta"] for each in dashboard["position"].values() if each != "v2" and each["type"] == "CHART"
-    ]
     charts = {each["uuid"]: each["slice_name"] for each in files(stack, "charts")}
-    assert {each["uuid"]: each["sliceName"] for each in shown} == charts
-    assert len(shown) == len(charts) == 8
+    on_it = shown(dashboards(stack)["complaints"])
+    assert {each["uuid"]: each["sliceName"] for each in on_it} == charts
+    assert len(on_it) == len(charts) == 8
+
+
+def test_finance_has_a_dashboard_of_what_it_may_see(stack: Stack) -> None:
+    charts = {each["uuid"]: each for each in files(stack, "charts")}
+    mine = set()
+    for uuid, chart in charts.items():
+        view = views()[DATASETS[chart["dataset_uuid"]]]
+        (query,) = json.loads(chart["query_context"])["queries"]
+        grant = grants()["finance"]
+        if view.name in grant.views and names(query) <= {each.name for each in grant.columns(view)}:
+            mine.add(uuid)
+    on_it = shown(dashboards(stack)["billing"])
+    assert {each["uuid"] for each in on_it} == mine
+    assert len(on_it) == 6
+
+
+def test_a_dashboard_is_laid_out_whole(stack: Stack) -> None:
+    for dashboard in dashboards(stack).values():
+        boxes = {name: each for name, each in dashboard["position"].items() if isinstance(each, dict)}
+        inside = [child for each in boxes.values() for child in each.get("children", ())]
+        assert sorted(inside) == sorted(set(boxes) - {"ROOT_ID", "HEADER_ID"})
+        for name, box in boxes.items():
+            for child in box.get("children", ()):
+                assert boxes[child]["parents"] == [*box.get("parents", ()), name]
+
+
+def test_each_filter_reaches_the_charts_that_have_its_column(stack: Stack) -> None:
+    charts = {each["uuid"]: each for each in files(stack, "charts")}
+    for dashboard in dashboards(stack).values():
+        filters = {each["name"]: each for each in dashboard["metadata"]["native_filter_configuration"]}
+        assert set(filters) == {"Days", "Region", "Channel", "Category"}
+        for each in filters.values():
+            (target,) = each["targets"]
+            reached = [one for one in shown(dashboard) if one["chartId"] not in each["scope"]["excluded"]]
+            assert reached
+            for one in shown(dashboard):
+                chart = charts[one["uuid"]]
+                view = views()[DATASETS[chart["dataset_uuid"]]]
+                if target:
+                    assert DATASETS[target["datasetUuid"]] == "kpi_daily"
+                    has_it = target["column"]["name"] in {column.name for column in view.columns}
+                else:
+                    has_it = any(
+                        given.get("operator") == "TEMPORAL_RANGE"
+                        for given in chart["params"]["adhoc_filters"]
+                    )
+                assert has_it == (one in reached), (each["name"], one["sliceName"])
+
+
+def test_delays_are_shown_as_spans_of_time(stack: Stack) -> None:
+    (chart,) = (each for each in files(stack, "charts") if "delay" in each["slice_name"])
+    spans = {
+        name
+        for name, given in chart["params"]["column_config"].items()
+        if given["d3NumberFormat"] == "DURATION"
+    }
+    told = {
+        each["label"] for each in chart["params"]["metrics"] if each["sqlExpression"].startswith("1000 * ")
+    }
+    assert spans == told == {"Mean delay", "95 of 100 within", "Longest delay"}
