@@ -89,7 +89,7 @@ def make_views(settings: Settings, wanted: Iterable[View]) -> None:
 
     Lake(at.lake).close()
     beside = at.warehouse.rpartition("/")[0]
-    apply(_address(at.trino), SystemClock(), f"{beside}/views/served", wanted)
+    apply(_address(at.trino), SystemClock(), f"{beside}/views", wanted)
 
 
 def _write_rules(settings: Settings) -> None:
