@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 import traceback
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from catalog.errors import BadInput, BeejanError, NotDurable, Permanent
+from catalog.errors import BadInput, BeejanError, NotDurable, Permanent, Transient
 from cluster import demo_cli, doors_cli, log_cli, ray_environment, up_cli, views_cli
 from cluster.console import (
     FINDING,
@@ -24,6 +24,7 @@ from cluster.console import (
     with_profile,
 )
 from cluster.progress import Progress, ToldStop
+from cluster.settings import Settings
 from cluster.stack.cli import stack_app
 from cluster.stop import Stop
 
@@ -119,20 +120,43 @@ def run(
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Show how far the home is. Exit code 4: something does not flow, or waits for a person."""
+    """Show how far the home is. Exit code 4: something does not flow, waits for a person, or is away."""
+    from cluster import servers
+    from cluster.home import Home
+    from cluster.places import places
     from cluster.presence import living
-    from cluster.stores import open_stores
     from cluster.supervisor.outlook import outlook
-    from pipelines import status as reader
 
     settings = configured()
+    found = servers.states(places(settings))
+    known: dict[str, object] = {
+        "profile": str(settings.profile),
+        "home": str(settings.home.absolute()),
+        "actors": living(Home(settings.home)),
+        "servers": [each._asdict() for each in found],
+    }
+    oldest_s: float | None = None
+    try:
+        servers.require(found)
+        progress = _progress(settings)
+        oldest_s = progress["oldest_unplanned_s"]
+        known = progress | known
+    except Transient as error:
+        known |= {"error": str(error)}
+    seen = outlook(settings, oldest_s)
+    known |= seen._asdict()
+    show(known, as_json)
+    if known.get("stopped") or "error" in known or servers.away(found) or seen.trouble:
+        raise typer.Exit(STOPPED)
+
+
+def _progress(settings: Settings) -> dict[str, Any]:
+    from cluster.stores import open_stores
+    from pipelines import status as reader
+
     stores = open_stores(settings)
     found = reader.status(stores.log, stores.plans, stores.head(), stores.clock.now_us())
-    stopped = [halt._asdict() for halt in found.stopped]
-    seen = outlook(settings, found.oldest_unplanned_s)
-    show(found._asdict() | seen._asdict() | {"actors": living(stores.home), "stopped": stopped}, as_json)
-    if stopped or seen.trouble:
-        raise typer.Exit(STOPPED)
+    return found._asdict() | {"stopped": [halt._asdict() for halt in found.stopped]}
 
 
 @app.command()
@@ -184,14 +208,18 @@ def event(
     as_json: AsJson = False,
 ) -> None:
     """Show where one event is and what was decided. Exit code 1: this home does not know it."""
+    from cluster import servers
     from cluster.checks import find_event
+    from cluster.places import places
     from cluster.wiring import open_stores
 
     if len(event_id) != 32 or not set(event_id) <= set("0123456789abcdef"):
         raise BadInput(
             "this is not an event id", hint="an event id has 32 lower-case hex digits, as in the receipt"
         )
-    found = find_event(open_stores(configured()), event_id)
+    settings = configured()
+    servers.require(servers.states(places(settings)))
+    found = find_event(open_stores(settings), event_id)
     show(found, as_json)
     if found["state"] == "unknown":
         raise typer.Exit(FINDING)

@@ -37,11 +37,11 @@ class Trino(Hidden, frozen=True, forbid_unknown_fields=True):
         url = urlsplit(self.address)
         return url.hostname or "", url.port or 443
 
-    def require_answer(self) -> None:
+    def require_answer(self, seconds: float = CONNECT_S) -> None:
         """Raises Unavailable where nobody shows the certificate in time; loads nothing that takes long."""
         try:
             trusted = ssl.create_default_context(cafile=self.certificate)
-            with socket.create_connection(self.host_port, CONNECT_S) as plain:
+            with socket.create_connection(self.host_port, seconds) as plain:
                 trusted.wrap_socket(plain, server_hostname=self.host_port[0]).close()
         except OSError as error:
             kind = type(error).__name__

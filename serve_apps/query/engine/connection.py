@@ -40,6 +40,11 @@ ON_A_VALUE = frozenset(
         *("NUMERIC_VALUE_OUT_OF_RANGE", "SUBQUERY_MULTIPLE_ROWS", "INVALID_ARGUMENTS"),
     )
 )
+OURS = frozenset(
+    ("INVALID_VIEW", "VIEW_IS_STALE", "CATALOG_NOT_FOUND", "SCHEMA_NOT_FOUND", "TABLE_NOT_FOUND")
+)
+"""Trino calls them the user's, but a query that came through the guard names served views only: those are not
+made, or cannot be read since the lake's catalog or store is away."""
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -149,6 +154,8 @@ def meant(error: Exception) -> BeejanError:
         return Busy("the SQL server has too many queries", hint="wait a moment and ask again")
     if name in ON_A_VALUE:
         return BadInput("the query failed on a value", hint="TRY_CAST gives null instead", kind=name)
+    if name in OURS:
+        return Unavailable("the views cannot be read", hint="wait and ask again", kind=name)
     if isinstance(error, exceptions.TrinoUserError) and name not in ("USER_CANCELED", "ABANDONED_QUERY"):
         return BadInput("the query does not fit the views", hint=name.lower().replace("_", " "))
     return Unavailable("the SQL server gave up the query", hint="wait and ask again", kind=name)

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pytest
 import requests
 import uvicorn
-from trino.exceptions import TrinoQueryError
+from trino.exceptions import TrinoQueryError, TrinoUserError
 
 from catalog.clock import SystemClock
-from catalog.errors import BeejanError, TooSlow, Unavailable
+from catalog.errors import BadInput, BeejanError, TooSlow, Unavailable
 from catalog.tables import TABLES
 from cluster.stack.stack import Stack
 from serve_apps.query.access import OWNER
@@ -149,6 +149,15 @@ def test_a_server_that_just_started_is_slow_and_not_the_query(
             found.append(error.code)
     on_the_way = ["unavailable", "False", "too_slow", "unavailable"]
     assert found == ["unavailable", *on_the_way, *on_the_way, *on_the_way[:3]]
+
+
+@pytest.mark.parametrize("name", ["INVALID_VIEW", "VIEW_IS_STALE", "TABLE_NOT_FOUND", "SCHEMA_NOT_FOUND"])
+def test_a_view_that_cannot_be_read_is_not_the_callers_fault(name: str) -> None:
+    """So a question ends while the lake's catalog dies: Trino says that its user is to blame."""
+    told = connection.meant(TrinoUserError({"errorName": name, "errorType": "USER_ERROR"}))
+    assert isinstance(told, Unavailable)
+    other = connection.meant(TrinoUserError({"errorName": "COLUMN_NOT_FOUND", "errorType": "USER_ERROR"}))
+    assert isinstance(other, BadInput)
 
 
 def test_warming_asks_once_and_may_fail(cold: Trino, monkeypatch: pytest.MonkeyPatch) -> None:
