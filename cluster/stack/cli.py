@@ -97,6 +97,8 @@ def sql(
 
     settings = configured()
     stack = Stack.open(settings.stack.absolute())
+    if not distribution.console_path(settings.cache_folder).exists():
+        typer.echo("fetching Trino's console through Maven, this once: up to a minute", err=True)
     jar = distribution.console(settings.cache_folder)
     words = [*console.command(stack, jar, user), *asked, *context.args]
     os.execve(words[0], words, os.environ | {console.PASSWORD: stack.users[user]})
@@ -117,7 +119,7 @@ def superset_up(as_json: AsJson = False) -> None:
     else:
         said = f"started in {took_s} s" if started else "up already"
         where = f"{given.address}/superset/dashboard/complaints/"
-        typer.echo(f"{said}: {where}; accounts are in {given.folder}/{FILE}")
+        typer.echo(f"{said}: {where} (for finance …/billing/); accounts are in {given.folder}/{FILE}")
 
 
 @superset_app.command("down")

@@ -9,11 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from cluster.waiting import wait
+
 _NOTE = 'cd / && cat /proc/$$/stat /proc/sys/kernel/random/boot_id >"$0.new" && mv "$0.new" "$0" && exec "$@"'
 """The process notes itself before it becomes the server: no moment in which it runs and nobody knows. It
 leaves the caller's folder, where some programs look for settings first; its paths are absolute."""
 _STATE, _PARENT, _START = 0, 1, 19
 """Fields of /proc/PID/stat behind the name."""
+NOTED_S = 60.0
 
 
 class Daemon(NamedTuple):
@@ -38,6 +41,10 @@ class Daemon(NamedTuple):
             with suppress(ChildProcessError):  # a child of ours, or its new parent's to bury
                 os.waitpid(self.pid, os.WNOHANG)
         return not is_over
+
+    def is_forgotten(self) -> bool:
+        """Whether its number is free: that of a process that ended is not until its parent has looked."""
+        return not Path(f"/proc/{self.pid}").exists()
 
     def send(self, number: signal.Signals) -> None:
         """A signal to it, and to nobody else."""
@@ -67,7 +74,10 @@ def start(note: Path, log: Path, command: tuple[str, ...], environment: Mapping[
         ],
         setsid=True,
     )
-    return Daemon(pid, int(_stat(Path(f"/proc/{pid}/stat").read_text())[_START]), boot())
+    made = Daemon(pid, int(_stat(Path(f"/proc/{pid}/stat").read_text())[_START]), boot())
+    # Before anybody else may look: who found no note would start another.
+    wait(lambda: named(note) == made or not made.is_alive(), NOTED_S)
+    return made
 
 
 def own_note() -> str:

@@ -56,9 +56,14 @@ def installed(cache: Path, tarball: Path | None) -> Path:
     return target
 
 
+def console_path(cache: Path) -> Path:
+    """Where the console is, or will be."""
+    return cache / f"trino-cli-{VERSION}.jar"
+
+
 def console(cache: Path) -> Path:
     """The console as one file for Java, fetched at the first call. Raises Unavailable."""
-    target = cache / f"trino-cli-{VERSION}.jar"
+    target = console_path(cache)
     with alone(cache / "lock"):
         if not target.exists():
             with _fetched(cache, CONSOLE) as fetched:

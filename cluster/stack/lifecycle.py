@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from signal import SIGINT, SIGTERM
+from signal import SIGINT, SIGKILL, SIGTERM
 from typing import NamedTuple
 
 import httpx
@@ -28,12 +27,23 @@ from cluster.stack.superset import server as superset
 from cluster.stack.superset.api import entered
 from cluster.stack.superset.server import Superset
 from cluster.waiting import alone, wait
+from serve_apps.query.engine.trino import FAILURES
 
 LISTEN_S = 3
 STOP_S = 180.0
+FORGOTTEN_S = 10.0
+NAMES = ("postgres", "seaweed", "trino")
+"""What `up` starts, in this order."""
 STOPS = {"superset": SIGTERM, "trino": SIGTERM, "seaweed": SIGTERM, "postgres": SIGINT}
 """What each is told, in this order: whoever uses another goes first. To PostgreSQL it means that open
 transactions end and the files are left clean."""
+
+
+class Launch(NamedTuple):
+    """A server, and what is done before it is started."""
+
+    server: Server
+    prepare: Callable[[], None]
 
 
 class Standing(NamedTuple):
@@ -56,23 +66,49 @@ def up(settings: Settings, clock: Clock) -> list[str]:
     folder = settings.stack.absolute()
     with _alone(folder):
         stack = Stack.open(folder) if (folder / FILE).exists() else Stack.create(folder)
-        tarball = Path(settings.trino_tarball) if settings.trino_tarball else None
-        installed = distribution.installed(settings.cache_folder, tarball)
-        database, store = postgres.server(stack), seaweed.server(stack)
-        engine = trino.server(stack, installed)
+        database, store, engine = (_launch(settings, stack, clock, name) for name in NAMES)
         started: list[str] = []
         # 1. Both stores come up side by side.
-        database_process = _start(stack, database, partial(postgres.prepare, stack), started)
-        store_process = _start(stack, store, partial(seaweed.prepare, stack), started)
-        _await(stack, database, database_process)
+        database_process = _start(stack, *database, started)
+        store_process = _start(stack, *store, started)
+        _await(stack, database.server, database_process)
         # 2. The catalog has its tables before Trino sees it.
         postgres.make_databases(stack, {name: stack.passwords[name] for name in DATABASES})
         make_catalog(stack.database("catalog"))
-        _await(stack, store, store_process)
+        _await(stack, store.server, store_process)
         # 3. Trino, over both.
-        engine_process = _start(stack, engine, partial(trino.prepare, stack, clock), started)
-        _await(stack, engine, engine_process)
+        engine_process = _start(stack, *engine, started)
+        _await(stack, engine.server, engine_process)
         return started
+
+
+def restart(settings: Settings, clock: Clock, name: str, pid: int) -> bool:
+    """Start a server again that has ended, or hangs as the process `pid`; False when there is nothing to do,
+    since it was stopped in order or somebody started it meanwhile. Does not wait until it serves.
+
+    Raises Unavailable for a process that does not end.
+    """
+    folder = settings.stack.absolute()
+    with _alone(folder):
+        stack = Stack.open(folder)
+        found = started(stack, name)
+        if found is None or found.pid != pid:
+            return False
+        found.send(SIGKILL)
+        if not wait(lambda: not found.is_alive(), STOP_S):
+            raise Unavailable(f"{name} does not end", hint="is its disk hanging?", pid=pid)
+        _start(stack, *_launch(settings, stack, clock, name), [])
+        return True
+
+
+def _launch(settings: Settings, stack: Stack, clock: Clock, name: str) -> Launch:
+    if name == "postgres":
+        return Launch(postgres.server(stack), partial(postgres.prepare, stack))
+    if name == "seaweed":
+        return Launch(seaweed.server(stack), partial(seaweed.prepare, stack))
+    tarball = Path(settings.trino_tarball) if settings.trino_tarball else None
+    installed = distribution.installed(settings.cache_folder, tarball)
+    return Launch(trino.server(stack, installed), partial(trino.prepare, stack, clock))
 
 
 def up_superset(settings: Settings) -> tuple[Superset, list[str]]:
@@ -122,29 +158,34 @@ def status(settings: Settings) -> list[Standing]:
             continue  # not everybody wants it
         pid, peak = (process.pid, process.peak_bytes()) if process else (0, 0)
         port = _port(stack, name)
-        answers = pid > 0 and _answers(stack, name, port)
-        found.append(Standing(name, pid, answers, port, peak, str(_log(stack, name))))
+        found.append(
+            Standing(name, pid, pid > 0 and answers(stack, name), port, peak, str(_log(stack, name)))
+        )
     return found
 
 
-def _answers(stack: Stack, name: str, port: int) -> bool:
-    scheme = "https" if name == "trino" else "http"
+def started(stack: Stack, name: str) -> Daemon | None:
+    """The process that a server was started as, whether it lives or not; None when it never was, or was
+    stopped in order since."""
+    return daemon.named(_note(stack, name))
+
+
+def answers(stack: Stack, name: str) -> bool:
+    """Whether a server works, with LISTEN_S a request: PostgreSQL lets us in, the store reads an object,
+    Trino answers a query."""
     try:
         if name == "postgres":
             postgres.connect(stack).close()
+        elif name == "trino":
+            with trino.connection(stack, "pipeline", LISTEN_S) as client:
+                client.cursor().execute("SELECT 1").fetchall()
+        elif name == "seaweed":
+            return seaweed.answers(stack, LISTEN_S)
         else:
-            httpx.get(
-                f"{scheme}://{ADDRESS}:{port}/", verify=_proof(stack), timeout=LISTEN_S, trust_env=False
-            )
-    except (psycopg.Error, httpx.HTTPError):
+            httpx.get(f"http://{ADDRESS}:{_port(stack, name)}/", timeout=LISTEN_S, trust_env=False)
+    except (psycopg.Error, httpx.HTTPError, *FAILURES):
         return False
     return True
-
-
-def _proof(stack: Stack) -> ssl.SSLContext:
-    """Whom to believe: our own certificate, where there is one already."""
-    exists = stack.certificate.exists()
-    return ssl.create_default_context(cafile=str(stack.certificate) if exists else None)
 
 
 def _port(stack: Stack, name: str) -> int:
@@ -166,9 +207,11 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _start(stack: Stack, server: Server, prepare: Callable[[], None], started: list[str]) -> Daemon:
     """The process of a server; when it does not run it is prepared and started, and its name noted."""
-    found = _living(stack, server.name)
-    if found is not None:
+    found = daemon.named(_note(stack, server.name))
+    if found is not None and found.is_alive():
         return found
+    if found is not None:  # its own lock file goes by the number, which somebody has yet to free
+        wait(found.is_forgotten, FORGOTTEN_S)
     prepare()
     started.append(server.name)
     log, note = _log(stack, server.name), _note(stack, server.name)
@@ -201,12 +244,12 @@ def _await(stack: Stack, server: Server, process: Daemon) -> None:
 
 def _stop(stack: Stack, name: str) -> bool:
     found = _living(stack, name)
-    if found is None:
-        return False
-    found.send(STOPS[name])
-    if not wait(lambda: not found.is_alive(), STOP_S):
-        raise Unavailable(f"{name} does not stop", hint="its log says why", log=str(_log(stack, name)))
-    return True
+    if found is not None:
+        found.send(STOPS[name])
+        if not wait(lambda: not found.is_alive(), STOP_S):
+            raise Unavailable(f"{name} does not stop", hint="its log says why", log=str(_log(stack, name)))
+    _note(stack, name).unlink(missing_ok=True)  # nobody brings it back
+    return found is not None
 
 
 def _living(stack: Stack, name: str) -> Daemon | None:

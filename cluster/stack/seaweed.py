@@ -11,10 +11,12 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing, suppress
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import obstore
+from obstore import exceptions
 from obstore.store import S3Store
 from pyarrow import fs
 
@@ -25,6 +27,7 @@ from cluster.stack.stack import ADDRESS, BUCKET, REGION, VIEWS, KeyPair, Stack, 
 
 MEMORY = "256MiB"
 START_S = 180.0
+ASK_S = 30.0
 ALIVE = "stack/alive"
 PIPELINE = ("Read", "Write", "List", "Tagging")
 
@@ -100,7 +103,16 @@ def prepare(stack: Stack) -> None:
     write_private(_identities(stack), json.dumps({"identities": identities}, indent=1).encode())
 
 
-def store(stack: Stack, key: KeyPair, prefix: str = "") -> S3Store:
+def answers(stack: Stack, seconds: float) -> bool:
+    """Whether an object can be read in that time: after a kill the volumes are there later than the door."""
+    try:
+        obstore.get(store(stack, stack.keys.pipeline, seconds=seconds), ALIVE).bytes()
+    except (exceptions.BaseError, OSError):
+        return False
+    return True
+
+
+def store(stack: Stack, key: KeyPair, prefix: str = "", seconds: float = ASK_S) -> S3Store:
     """The bucket for a holder of `key`, under a prefix of its keys."""
     return S3Store(
         BUCKET,
@@ -109,7 +121,7 @@ def store(stack: Stack, key: KeyPair, prefix: str = "") -> S3Store:
         region=REGION,
         access_key_id=key.access_key,
         secret_access_key=key.secret_key,
-        client_options={"allow_http": True},
+        client_options={"allow_http": True, "timeout": timedelta(seconds=seconds)},
         retry_config={"max_retries": 0},
     )
 

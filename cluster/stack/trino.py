@@ -36,6 +36,9 @@ JVM = """\
 -Djdk.attach.allowAttachSelf=true
 -Duser.timezone=UTC
 """
+"""Trino's usual -XX:+ExitOnOutOfMemoryError is left out: what does not fit is a value of one query, inside an
+expression or a plan, where Trino counts nothing. Its thread fails, and the others go on. A server worse off
+than that answers no query any more, and is started again (see `watch`)."""
 
 
 def server(stack: Stack, installed: Path) -> Server:
@@ -72,7 +75,7 @@ def prepare(stack: Stack, clock: Clock) -> None:
         write_private(etc / name, content.encode())
 
 
-def connection(stack: Stack, user: str, **more: str) -> Connection:
+def connection(stack: Stack, user: str, ask_s: float = ASK_S, **more: str) -> Connection:
     """A client's connection over TLS as one of Trino's users."""
     session = requests.Session()
     session.trust_env = False  # whose certificates would go before ours
@@ -84,7 +87,7 @@ def connection(stack: Stack, user: str, **more: str) -> Connection:
         http_scheme="https",
         auth=BasicAuthentication(user, stack.users[user]),
         http_session=session,
-        request_timeout=ASK_S,
+        request_timeout=ask_s,
         max_attempts=1,
         **more,
     )
@@ -153,6 +156,9 @@ def _lake(stack: Stack) -> dict[str, object]:
         "iceberg.jdbc-catalog.connection-user": "catalog",
         "iceberg.jdbc-catalog.connection-password": stack.passwords["catalog"],
         "iceberg.jdbc-catalog.default-warehouse-dir": WAREHOUSE,
+        # Row counts and extents of whole tables are for nobody who may see some rows. The owner may switch
+        # them on for a session: lake.statistics_enabled.
+        "iceberg.table-statistics-enabled": "false",
         "fs.native-s3.enabled": "true",
         "s3.endpoint": stack.s3_endpoint,
         "s3.region": REGION,
