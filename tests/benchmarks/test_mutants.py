@@ -30,7 +30,7 @@ NAMES = """
     segments planned by name; one look at the ends; segments decide between bytes; refused from memory;
     a raw file that nobody names; a raw manifest written over; a raw frame written twice;
     half of what was learned; a commit left out of the stream; an original that nobody noted;
-    all queries of a key at once; decimals divided as doubles
+    all queries of a key at once; decimals divided as doubles; stored though refused
 """
 ISOLATE = "tests/actors/worker/test_isolate.py"
 CHEAP = ("amendment after one death", "segment name used again")

@@ -1,4 +1,4 @@
-"""The object store stops answering, or is killed: every sender has an answer meanwhile, and it goes on by itself."""
+"""The object store hangs or is killed: every sender has an answer meanwhile, and it goes on by itself."""
 
 from __future__ import annotations
 
