@@ -65,6 +65,7 @@ MUTANTS = (
             f"{LOCAL}::test_a_failed_sync_is_never_tried_again_on_the_same_file",
             LOG_CUT,
         ),
+    ),
     Mutant(
         "no tombstone",
         "a deleted segment of an object store leaves every one of its names free",
@@ -73,6 +74,7 @@ MUTANTS = (
             f"{OBJECTS}::test_a_writer_whose_segment_was_taken_over_is_told_and_begins_another[deleted]",
             f"{OBJECTS}::test_deleting_leaves_a_tombstone_and_a_later_deletion_removes_it",
         ),
+    ),
     Mutant(
         "trust for ever",
         "a writer goes on in a segment whose tombstone may be gone",
@@ -81,6 +83,7 @@ MUTANTS = (
             f"{OBJECTS}::test_after_the_tombstone_is_gone_no_writer_trusts_its_segment",
             f"{OBJECTS}::test_between_groups_the_same_holds",
         ),
+    ),
     Mutant(
         "taken is ours",
         "a writer does not look whose group has the name it wanted",
@@ -131,6 +134,7 @@ MUTANTS = (
             "tests/benchmarks/faults/test_stopped_writer.py"
             "::test_nobody_takes_over_and_receipts_stay_true[log.published-woken]",
         ),
+    ),
     Mutant(
         "no lock, lease",
         "a second sequencer never waits for the first",
@@ -154,6 +158,7 @@ MUTANTS = (
             f"{FASTER_WINS}[files-commit.staged-rows]",
             "tests/catalog/lake/test_store.py::test_the_self_test_passes_and_leaves_nothing",
         ),
+    ),
     Mutant(
         "property-only commit",
         "a plan without rows is committed by its properties alone, and nothing refuses that",
@@ -173,6 +178,7 @@ MUTANTS = (
             f"{FASTER_WINS}[files-commit.staged-empty]",
             "tests/catalog/lake/test_commit.py::test_properties_alone_are_not_guarded_and_are_refused",
         ),
+    ),
     Mutant(
         "dedup that sees entries >= n",
         "deciding plan n again finds what deciding it before left",
@@ -190,6 +196,7 @@ MUTANTS = (
             f"{DEDUP}::test_deciding_changes_nothing_that_a_second_decision_sees",
             f"{TIMELINE}::test_timeline[2-decided_not_committed]",
         ),
+    ),
     Mutant(
         "dedup that sees entries >= n, committed",
         "plan n is decided although the memory knows it or later ones",
@@ -244,6 +251,7 @@ MUTANTS = (
             "tests/benchmarks/faults/test_unknown_outcome.py"
             "::test_the_product_looks_before_it_repeats[commit.swapped]",
         ),
+    ),
     Mutant(
         "reload through the same connection",
         "connections are pooled, and looking again goes through the one that failed",
@@ -283,6 +291,7 @@ MUTANTS = (
             f"{DEDUP}::test_deciding_changes_nothing_that_a_second_decision_sees",
             f"{TIMELINE}::test_timeline[2-decided_not_committed]",
         ),
+    ),
     Mutant(
         "orphan sweep by age",
         "files that nothing names are deleted when they are old enough, though a commit may still name them",
@@ -303,6 +312,7 @@ MUTANTS = (
             "tests/catalog/lake/test_upkeep.py::TestOrphans"
             "::test_a_sleeper_never_wakes_to_missing_files[files-orphans.deleted-<lambda>-asleep0]",
         ),
+    ),
     Mutant(
         "segment name used again",
         "a process gives all its segments one name",
@@ -354,6 +364,7 @@ MUTANTS = (
             "tests/benchmarks/faults/test_row_theft.py::test_exactly_what_was_taken_or_forged_is_named",
             "tests/benchmarks/faults/test_bit_flips.py::test_every_flip_is_seen_and_none_is_cut_away",
         ),
+    ),
     Mutant(
         "published segment that comes back",
         "a segment whose file is there again after it was published is left there",
@@ -411,6 +422,7 @@ MUTANTS = (
             f"{REFUSED}SELECT * FROM compliance.complaints]",
             f"{REFUSED}SELECT * FROM information_schema.tables]",
         ),
+    ),
     Mutant(
         "a table function let through",
         "functions are on the list of what a query may be made of, and may stand for a table",
@@ -430,6 +442,7 @@ MUTANTS = (
             f"{REFUSED}SELECT * FROM read_parquet('WAREHOUSE/**/*.parquet')]",
             f"{REFUSED}SELECT * FROM duckdb_settings()]",
         ),
+    ),
     Mutant(
         "a masked column through an alias",
         "an analyst's views have the keys of persons, and the answer blanks columns of their names",
@@ -473,6 +486,7 @@ MUTANTS = (
             f"{TOO_MANY}[{batch}]"
             for batch in ("lines", "blank lines", "array", "many commas", "lenient array")
         ),
+    ),
     Mutant(
         "events of a batch not counted, quota",
         "a batch costs its source as much as one event",
@@ -511,6 +525,7 @@ MUTANTS = (
             f"tests/catalog/contracts/test_cases.py::test_case[{case}]"
             for case in ("plain: no offset and no zone", "social: local time", "web_form: local time")
         ),
+    ),
     Mutant(
         "another source's event is answered",
         "a key is told the state of any event whose id it has",
@@ -557,6 +572,7 @@ MUTANTS = (
             "tests/catalog/test_raw.py"
             "::test_a_publisher_that_dies_beside_a_published_segment_leaves_nothing_for_good",
         ),
+    ),
     Mutant(
         "a raw frame written twice",
         "what was written to the raw layer is looked up by the segment's frames, not compared with them",
@@ -571,6 +587,7 @@ MUTANTS = (
             "tests/cluster/test_timeline.py"
             "::test_a_frame_that_is_twice_in_the_raw_layer_is_seen_before_the_hot_copy_goes",
         ),
+    ),
     Mutant(
         "a raw manifest written over",
         "a publisher that wakes after a rival names files that were removed since",
@@ -585,6 +602,7 @@ MUTANTS = (
             "tests/catalog/test_raw.py"
             "::test_a_publisher_that_wakes_after_a_rival_names_nothing_and_leaves_nothing",
         ),
+    ),
     Mutant(
         "a plan of any size",
         "bytes of a plan are not counted",
@@ -617,6 +635,7 @@ MUTANTS = (
             f"{ORDER}::test_a_plan_may_go_to_and_fro_between_segments",
             f"{FIRST_WINS}::test_the_first_bytes_acknowledged_are_the_accepted_ones",
         ),
+    ),
     Mutant(
         "no complaint since nobody judged it",
         "what was quarantined before it was judged is explained by its empty findings",
@@ -631,6 +650,7 @@ MUTANTS = (
             "tests/serve_apps/query/test_explain.py"
             "::test_what_was_held_back_unjudged_is_not_called_no_complaint",
         ),
+    ),
     Mutant(
         "an old decision for a corrected record",
         "the report of a file looks a record up by its event id alone, which an earlier version has",
@@ -639,6 +659,7 @@ MUTANTS = (
             "tests/cluster/test_demo.py"
             "::test_a_corrected_file_is_told_that_the_earlier_version_stays_in_force",
         ),
+    ),
     Mutant(
         "texts that are no complaints in a cluster",
         "a cluster counts whatever text is nearly the same",
@@ -653,6 +674,7 @@ MUTANTS = (
             "tests/serve_apps/query/questions/test_questions.py"
             "::test_the_engine_answers_as_written[duckdb-top_clusters]",
         ),
+    ),
     Mutant(
         "a commit left out of the stream",
         "of several commits between two looks only the last is read",
@@ -678,6 +700,7 @@ MUTANTS = (
         (
             "tests/serve_apps/query/test_api.py::test_who_reads_an_original_is_noted_before_they_see_it[duckdb]",
         ),
+    ),
     Mutant(
         "all queries of a key at once",
         "a key may have every query process",

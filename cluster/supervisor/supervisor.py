@@ -24,12 +24,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from catalog.clock import SystemClock
 from catalog.errors import Unavailable
 from cluster.home import Home
 from cluster.settings import Settings, environment
 from cluster.stack import daemon
 from cluster.stack.daemon import Daemon
 from cluster.stack.stack import free_ports, free_range
+from cluster.stack.watch import UP, Watch
 from cluster.supervisor import processes
 from cluster.supervisor.processes import OWN, Process
 from cluster.supervisor.proxy import Listening, Proxy, last_words
@@ -72,6 +74,7 @@ class Supervisor:
         self._next_try_s = 0.0
         self._replace = False
         self._had_raylet = 0
+        self._watch = Watch(settings, SystemClock())
         record = self._record
         record.proxy_folder = record.proxy_folder or _folder_name()
         record.metrics_port = record.metrics_port or free_ports(1)[0]
@@ -115,6 +118,7 @@ class Supervisor:
         self._kill_stopped()
         self._keep_proxy()
         self._keep_generation()
+        self._keep_servers()
         self._save()
 
     # 1. Stopped processes.
@@ -271,6 +275,16 @@ class Supervisor:
         for outage in self._record.open_outages:
             if outage.what.startswith(what):
                 self._record.finish(outage.what)
+
+    # 4. Servers of `stack up`, which the watch starts again.
+
+    def _keep_servers(self) -> None:
+        for server in self._watch.look():
+            what = f"server {server.name}"
+            if server.state == UP:
+                self._record.finish(what)
+            else:
+                self._record.begin(what, "started again")
 
     # The end.
 

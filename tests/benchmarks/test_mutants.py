@@ -30,7 +30,9 @@ NAMES = """
     segments planned by name; one look at the ends; segments decide between bytes; refused from memory;
     a raw file that nobody names; a raw manifest written over; a raw frame written twice;
     half of what was learned; a commit left out of the stream; an original that nobody noted;
-    all queries of a key at once; decimals divided as doubles; stored though refused
+    all queries of a key at once; decimals divided as doubles; stored though refused;
+    no complaint since nobody judged it; an old decision for a corrected record;
+    texts that are no complaints in a cluster
 """
 ISOLATE = "tests/actors/worker/test_isolate.py"
 CHEAP = ("amendment after one death", "segment name used again")

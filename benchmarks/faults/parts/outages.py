@@ -1,8 +1,8 @@
 """The whole product is up and takes events, and one process of it after the other is killed or stopped.
 
 Whichever it is, acknowledgements and commits flow again by themselves, `status` tells the outage, every
-answer that a client gets is one that the address may give, and what was acknowledged is one row. A trial is one
-life of the product with the outages of one kind of process: a campaign can be taken up again between them.
+answer that a client gets is one that the address may give, and what was acknowledged is one row. A trial is
+one life of the product with the outages of one kind of process, so that a campaign can stop between them.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class Load:
             self.told.append(told)
 
     def flows_after(self, at_s: float, within_s: float) -> float:
-        """Seconds from `at_s` until acknowledgements came without a pause; over `within_s` if they did not."""
+        """Seconds from `at_s` until acknowledgements flow without a pause; over `within_s` if they do not."""
         while time.monotonic() < at_s + within_s:
             with self._lock:
                 since = [each for each in self.told if each.at_s >= at_s]
