@@ -22,9 +22,7 @@ from catalog.errors import BadInput, Unavailable
 from cluster.home import Home
 from cluster.settings import Settings
 from cluster.stop import Stop
-from cluster.supervisor.proxy import last_words
-from cluster.supervisor.record import files
-from cluster.supervisor.supervisor import Supervisor
+from cluster.supervisor.record import files, last_words
 from cluster.waiting import LOOK_S, wait
 
 START_S = 180.0
@@ -108,6 +106,8 @@ def hold(settings: Settings, replace: bool) -> None:
     Raises BadInput when another process holds the home up or the port is taken, Unavailable when nothing
     starts.
     """
+    from cluster.supervisor.supervisor import Supervisor
+
     stopping, resigning = Stop(), Stop()
     stopping.listen()
     resigning.listen(signal.SIGUSR1)
@@ -216,6 +216,8 @@ def stop(settings: Settings) -> bool:
         wait(lambda: running(settings) is None, STOP_S)
     was_up = files(Home(settings.home)).read().wanted == "up"
     if was_up:
+        from cluster.supervisor.supervisor import Supervisor
+
         with held(settings):
             supervisor = Supervisor(settings)
             supervisor.adopt()

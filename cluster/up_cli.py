@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from cluster import up as background
 from cluster.console import FINDING, AsJson, configured, show, table
 from cluster.settings import PROFILES, Settings
 
@@ -18,6 +17,8 @@ def up(
     ] = False,
 ) -> None:
     """Start everything on this machine: Ray, the flow, the doors. `beejan down` stops it."""
+    from cluster import up as background
+
     settings = configured()
     if foreground:
         background.hold(settings, replace)
@@ -44,6 +45,8 @@ def jdbc(settings: Settings) -> str:
 
 def start(settings: Settings, replace: bool = False, **defaults: str) -> bool:
     """Start it and wait, with a word about the wait; False when it was up already."""
+    from cluster import up as background
+
     if background.running(settings) is None:
         if settings.profile != PROFILES[0]:
             from cluster.wiring import open_keys
@@ -55,6 +58,8 @@ def start(settings: Settings, replace: bool = False, **defaults: str) -> bool:
 
 def down() -> None:
     """Stop in order: the doors take nothing more, what is durable is decided, nothing is lost."""
+    from cluster import up as background
+
     typer.echo("stopped" if background.stop(configured()) else "was not up")
 
 

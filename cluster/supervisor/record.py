@@ -115,3 +115,13 @@ class Files(NamedTuple):
 def files(home: Home) -> Files:
     """Of one home."""
     return Files(home.state.absolute())
+
+
+def last_words(log: Path) -> str:
+    """Why a process ended, as its log says; empty when it does not."""
+    try:
+        lines = log.read_bytes()[-16_384:].decode("utf-8", "replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    ours = [line.removeprefix("beejan: ") for line in lines if line.startswith("beejan:")]
+    return next(iter([*ours[-1:], *(line for line in lines if "ALERT" in line)]), "")

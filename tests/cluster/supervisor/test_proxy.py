@@ -20,7 +20,8 @@ import pytest
 
 from cluster.stack.stack import free_ports, free_range
 from cluster.supervisor import proxy as module
-from cluster.supervisor.proxy import LIMITS, Listening, Proxy, last_words
+from cluster.supervisor.proxy import LIMITS, Listening, Proxy
+from cluster.supervisor.record import last_words
 from cluster.waiting import wait
 from serve_apps.problems import MEDIA_TYPE, refusals
 
