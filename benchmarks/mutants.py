@@ -109,7 +109,7 @@ def applied(tree: Path, mutant: Mutant) -> Iterator[None]:
 
 def run_tests(tree: Path, tests: Sequence[str], limit_s: int) -> Run:
     """Run these tests in the tree."""
-    options = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "-rf"]
+    options = ["-m", "pytest", "-q", "-m", "", "-p", "no:cacheprovider", "--tb=short", "-rf"]
     code, said = _python(tree, [*options, *tests], limit_s)
     return Run(code, dict(FAILED.findall(said)), said)
 

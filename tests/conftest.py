@@ -1,4 +1,4 @@
-"""Servers that suites share, started once a session and only when one asks."""
+"""Servers that suites share, started once for all processes of pytest when one asks; the order of tests."""
 
 from __future__ import annotations
 
@@ -16,12 +16,67 @@ if TYPE_CHECKING:
     from cluster.stack.stack import Stack
 
 OF_THE_MACHINE = {"BEEJAN_TEST_STACK", "BEEJAN_CACHE", "BEEJAN_TRINO_TARBALL"}
+MEMORY, MEMORY_BYTES = Path("/dev/shm"), 6 << 30
+"""Where tests and servers keep their files if it has that much room: every step syncs, which costs a disk
+milliseconds. What a disk does when the power goes is tried on one of its own (tests/benchmarks/faults)."""
+SERVERS = pytest.StashKey[Path]()
+"""The folder of the servers of this run."""
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Whatever else the caller's environment says of the product is nothing to its tests."""
     for name in [name for name in os.environ if name.startswith("BEEJAN_") and name not in OF_THE_MACHINE]:
         del os.environ[name]
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+    given = getattr(config, "workerinput", None)
+    if given is not None:
+        config.stash[SERVERS] = Path(given["servers"])
+        return
+    folder = Path(tempfile.mkdtemp(prefix="beejan-tests-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT")))
+    folder.chmod(0o711)  # root lends PostgreSQL to another account, which has to come here
+    config.stash[SERVERS] = folder
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Tell a worker of xdist where the servers of this run are."""
+    node.workerinput["servers"] = str(node.config.stash[SERVERS])  # type: ignore[attr-defined]
+
+
+def _kind(item: pytest.Item) -> str:
+    marked = [kind for kind in ("first", "slow") if item.get_closest_marker(kind)]
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    on_trino = any(each == "trino" for each in parameters.values())  # which has one lake for all
+    return "first" if on_trino else (marked or ["quick"])[0]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of two workers each gets half of the tests, in order; whose are done takes from the end of the other's.
+    So both halves begin with what takes long, and end with what may change hands."""
+    kinds: dict[str, list[pytest.Item]] = {"first": [], "slow": [], "quick": []}
+    for item in items:
+        kinds[_kind(item)].append(item)
+    first, slow, quick = kinds.values()
+    beside = max(0, len(items) // 2 - len(first))
+    items[:] = [*first, *quick[:beside], *slow, *quick[beside:]]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Whoever began the run ends its servers."""
+    if hasattr(config, "workerinput") or SERVERS not in config.stash:
+        return
+    for folder in config.stash[SERVERS].iterdir():
+        if folder.name == "bucket":
+            from tests import bucket
+
+            bucket.end(folder)
+        elif (folder / "stack.json").exists():
+            from tests import stacks
+
+            stacks.end(folder)
+    shutil.rmtree(config.stash[SERVERS])
 
 
 # Their clients take a second to import, which tests that need none do not pay.
@@ -41,32 +96,22 @@ def own_ports() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def bucket(tmp_path_factory: pytest.TempPathFactory, own_ports: None) -> Iterator[Place]:
-    """An empty bucket of a real server."""
-    from tests import bucket as servers
+def bucket(pytestconfig: pytest.Config, own_ports: None) -> Place:
+    """A bucket of a real server; what a test keeps there is its own prefix."""
+    from tests import bucket
 
-    with servers.started(tmp_path_factory.mktemp("objects")) as place:
-        yield place
+    return bucket.started(pytestconfig.stash[SERVERS] / "bucket")
 
 
 @pytest.fixture(scope="session")
-def stack(own_ports: None) -> Iterator[Stack]:
-    """The real servers, in a folder of their own; what a test keeps in them is its own prefix or schema.
+def stack(pytestconfig: pytest.Config, own_ports: None) -> Stack:
+    """The real servers; what a test keeps in them is its own database, prefix or schema.
 
     BEEJAN_TEST_STACK names one that runs already and is left running: its lake is the tests' to empty.
     """
-    from catalog.clock import SystemClock
-    from cluster.stack import lifecycle
     from cluster.stack.stack import Stack
-    from tests.stacks import settings_of
+    from tests import stacks
 
     if running := os.environ.get("BEEJAN_TEST_STACK"):
-        yield Stack.open(Path(running))
-        return
-    folder = Path(tempfile.mkdtemp(prefix="beejan-stack-"))
-    try:
-        lifecycle.up(settings_of(folder), SystemClock())
-        yield Stack.open(folder)
-    finally:
-        lifecycle.down(settings_of(folder))
-        shutil.rmtree(folder)
+        return Stack.open(Path(running))
+    return stacks.started(pytestconfig.stash[SERVERS] / "stack")

@@ -1,13 +1,27 @@
-"""The settings under which the commands find a stack."""
+"""Stacks for tests: started by whoever asks first, ended by whoever began the run."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
+from catalog.clock import SystemClock
 from cluster.settings import Settings, read
+from cluster.stack import lifecycle
+from cluster.stack.stack import Stack
 
 
 def settings_of(folder: Path | str) -> Settings:
     """As the environment says, but for this stack."""
     return replace(read(), stack=Path(folder))
+
+
+def started(folder: Path) -> Stack:
+    """The stack in this folder, its servers up; of several who ask at once, one starts them."""
+    lifecycle.up(settings_of(folder), SystemClock())
+    return Stack.open(folder)
+
+
+def end(folder: Path) -> None:
+    """Stop its servers, if any were started."""
+    lifecycle.down(settings_of(folder))

@@ -85,6 +85,7 @@ def mutant(new: str, *tests: str) -> Mutant:
     return Mutant("a name", "", (edit,), tests)
 
 
+@pytest.mark.full
 def test_only_failing_tests_catch_and_all_must_fail(tree: Path) -> None:
     twice = f"{ISOLATE}::test_a_death_that_does_not_come_twice_is_not_blamed"
     company = f"{ISOLATE}::test_what_dies_in_company_only_is_not_blamed"
@@ -99,6 +100,7 @@ def test_only_failing_tests_catch_and_all_must_fail(tree: Path) -> None:
     assert (tree / "actors/worker/isolate.py").read_text() == before
 
 
+@pytest.mark.full
 def test_running_out_of_time_counts_where_it_is_expected(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mutants, "HANG_S", 0)
     hung = mutant("DEATHS_TO_BLAME = 1\n", ISOLATE)
@@ -106,6 +108,7 @@ def test_running_out_of_time_counts_where_it_is_expected(tree: Path, monkeypatch
     assert carry_out(tree, hung._replace(hangs=True)).caught
 
 
+@pytest.mark.full
 def test_tests_that_are_red_anyway_show_nothing(tree: Path) -> None:
     red = tree / "tests" / "test_red.py"
     red.write_text("def test_red() -> None:\n    assert False\n")
@@ -113,6 +116,7 @@ def test_tests_that_are_red_anyway_show_nothing(tree: Path) -> None:
         require_green(tree, ["tests/test_red.py"])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", CHEAP)
 def test_a_mutant_is_caught_in_a_copy(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = tmp_path / "reports" / "mutants.json"
@@ -125,6 +129,7 @@ def test_a_mutant_is_caught_in_a_copy(name: str, tmp_path: Path, capsys: pytest.
     assert f"| {name} |" in capsys.readouterr().out
 
 
+@pytest.mark.full
 def test_a_survivor_is_an_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

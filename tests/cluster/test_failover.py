@@ -19,6 +19,8 @@ from cluster.checks import ledger_home, redecide_home, verify_home
 from cluster.wiring import open_stores
 from tests.homes import append, line, run, small
 
+pytestmark = pytest.mark.slow
+
 
 def stop_inside_the_plan() -> None:
     """SIGSTOP between a plan's INSERT and its COMMIT."""

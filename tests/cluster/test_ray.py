@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from benchmarks.faults.parts import ray_kills
 from cluster import presence, rayed
 from cluster.checks import ledger_home, redecide_home, verify_home
@@ -12,6 +14,8 @@ from cluster.home import Home
 from cluster.stop import Stop
 from cluster.wiring import open_stores
 from tests.homes import append, line, small
+
+pytestmark = pytest.mark.slow
 
 
 class Unheard(Stop):

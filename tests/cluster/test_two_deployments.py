@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.two_deployments import trial
 from cluster.places import write
 from cluster.stack.stack import Stack
 from tests.places import on_servers
 
 
+@pytest.mark.full
 def test_one_effect_each_while_one_of_both_ends(stack: Stack, tmp_path: Path) -> None:
     cluster = write(on_servers(stack), tmp_path / "cluster.json")
     found = trial(tmp_path, cluster, seconds=8.0, rate=15.0, seed=1)

@@ -30,6 +30,8 @@ from cluster.stack.stack import free_ports
 from cluster.wiring import open_keys, open_stores
 from tests.readme import README
 
+pytestmark = pytest.mark.slow
+
 ROOT = README.parent
 BEEJAN = str(Path(sys.executable).parent / "beejan")
 PENDING_S = 300.0
@@ -328,6 +330,7 @@ def test_up_says_where_it_is_and_down_ends_in_order(seen: Seen, house: House) ->
     ]
 
 
+@pytest.mark.full
 def test_make_demo_plays_a_day_and_stops(tmp_path: Path) -> None:
     day = House(tmp_path / "home")
     with ended(day):

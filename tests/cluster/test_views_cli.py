@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,18 @@ from cluster.stack.stack import Stack
 from serve_apps.query.access import rules
 from serve_apps.query.views import views
 from tests.cluster.test_cli import answer, beejan
+from tests.serve_apps.query.engine.engines import turn_of
 
 
 @pytest.fixture
-def under(stack: Stack, tmp_path: Path) -> dict[str, str]:
-    """The environment of a home on the real servers."""
+def under(stack: Stack, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of a home on the real servers, nobody else asking them."""
     file = places.write(places.of_stack(stack), tmp_path / "cluster.json")
-    return {"BEEJAN_PROFILE": "cluster", "BEEJAN_CLUSTER": str(file), "BEEJAN_STACK": stack.folder}
+    with turn_of(stack, "views"):
+        yield {"BEEJAN_PROFILE": "cluster", "BEEJAN_CLUSTER": str(file), "BEEJAN_STACK": stack.folder}
 
 
+@pytest.mark.first
 def test_views_are_made_checked_and_taken_back(tmp_path: Path, stack: Stack, under: dict[str, str]) -> None:
     only_owner = {**rules(), "queries": rules()["queries"][:1]}
     stack.rules.write_text(json.dumps(only_owner))

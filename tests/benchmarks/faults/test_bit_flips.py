@@ -11,6 +11,8 @@ from catalog.log.frames import HEADER_BYTES
 from catalog.log.reader import SegmentReader
 from pipelines.verify import Report
 
+pytestmark = pytest.mark.slow
+
 
 def trial(*places: str) -> bench.Trial:
     """One flip in the middle of a file of each place."""

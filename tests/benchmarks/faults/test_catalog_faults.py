@@ -9,6 +9,8 @@ import pytest
 from cluster.stack.stack import Stack
 from tests.benchmarks.faults.conftest import CarryOut
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("trouble", [{"kind": "terminate", "times": 5}, {"kind": "restart", "times": 1}])
 def test_a_failing_database_loses_and_doubles_nothing(

@@ -15,6 +15,8 @@ from catalog.tables import COMPLAINTS, EVENTS, KPI_DAILY, TableSpec
 from cluster.home import Home
 from cluster.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 LINES = workload.lines(seed=2, count=30)
 
 

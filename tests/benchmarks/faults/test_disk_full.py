@@ -10,6 +10,8 @@ from benchmarks.faults import bench
 from benchmarks.faults.parts import disk_full
 from catalog.log import files
 
+pytestmark = pytest.mark.slow
+
 
 def trial(disk: str, is_running: bool, spare_bytes: int = 0) -> bench.Trial:
     return {"seed": 3, "disk": disk, "spare_bytes": spare_bytes, "is_running": is_running}

@@ -9,6 +9,8 @@ import pytest
 from benchmarks.faults import bench
 from benchmarks.faults.parts import io_error
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("command", "fault"),

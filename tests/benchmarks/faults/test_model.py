@@ -14,6 +14,8 @@ from catalog.errors import CommitUnknown
 from catalog.lake.commit import Head
 from catalog.tables import EVENTS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "scenario",

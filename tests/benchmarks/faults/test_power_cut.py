@@ -11,6 +11,8 @@ import pytest
 from benchmarks.faults.bench import Trial
 from benchmarks.faults.parts import power_cut
 
+pytestmark = pytest.mark.slow
+
 
 def trial(**cut: object) -> Trial:
     """A home that is cut once, by default at the strictest; a slow machine reaches its failpoint too."""

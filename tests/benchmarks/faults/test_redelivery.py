@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.faults.parts import redelivery
+
+pytestmark = pytest.mark.slow
 
 
 def test_redelivered_now_and_sixty_days_later(tmp_path: Path) -> None:

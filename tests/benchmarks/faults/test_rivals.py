@@ -8,6 +8,8 @@ from benchmarks.faults.parts import rivals
 from cluster.stack.stack import Stack
 from tests.benchmarks.faults.conftest import CarryOut
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("point", ["plan.inserted", "commit.staged", "ledger.staged", "publish.named"])
 @pytest.mark.parametrize("rows", [True, False], ids=["rows", "no rows"])

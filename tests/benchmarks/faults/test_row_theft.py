@@ -10,6 +10,8 @@ from cluster.checks import verify_home
 from cluster.wiring import Stores
 from pipelines.verify import Report
 
+pytestmark = pytest.mark.slow
+
 
 def test_exactly_what_was_taken_or_forged_is_named() -> None:
     outcome = bench.carry_out(row_theft, {"seed": 3})

@@ -6,6 +6,8 @@ import pytest
 
 from tests.benchmarks.faults.conftest import CarryOut
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("wakes", [True, False], ids=["woken", "killed"])
 @pytest.mark.parametrize("point", ["log.written", "log.published"])

@@ -7,6 +7,8 @@ import pytest
 from cluster.stack.stack import Stack
 from tests.benchmarks.faults.conftest import CarryOut
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("point", "tries"), [("log.synced", 1), ("object.synced", 2)])
 def test_a_woken_writer_says_the_truth(point: str, tries: int, carry_out: CarryOut, stack: Stack) -> None:

@@ -7,6 +7,8 @@ import pytest
 from cluster.stack.stack import Stack
 from tests.benchmarks.faults.conftest import CarryOut
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("point", ["commit.swapped", "ledger.swapped", "file.synced", "publish.deleted"])
 def test_the_product_looks_before_it_repeats(point: str, carry_out: CarryOut) -> None:

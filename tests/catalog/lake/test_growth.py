@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
+import pytest
 
 from catalog.lake import read, upkeep
 from catalog.lake.commit import Lake
@@ -12,6 +13,8 @@ from catalog.lake.folder import Folder
 from catalog.lake.rebuild import rebuild
 from catalog.tables import COMPLAINTS, EVENTS
 from tests.catalog.lake.conftest import ON_FILES, events, put
+
+pytestmark = pytest.mark.slow
 
 
 def measured(lake: Lake, table_name: str = EVENTS.name) -> tuple[int, int]:

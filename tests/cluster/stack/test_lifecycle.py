@@ -30,13 +30,25 @@ from cluster.stack import daemon, lifecycle, seaweed, trino
 from cluster.stack.stack import Stack
 from cluster.waiting import wait
 from serve_apps.query.access import rules
+from tests import stacks
+from tests.conftest import SERVERS
 from tests.stacks import settings_of
+
+pytestmark = pytest.mark.slow
 
 NAMES = ["postgres", "seaweed", "trino"]
 CREATORS = 50
 PATIENCE_S = 600.0
 """Only ever passes when it would never come."""
 BEEJAN = Path(sys.executable).parent / "beejan"
+
+
+@pytest.fixture(scope="module")
+def stack(pytestconfig: pytest.Config, own_ports: None) -> Iterator[Stack]:
+    """Servers of its own: others' are not to be killed."""
+    folder = pytestconfig.stash[SERVERS] / f"killed-{os.getpid()}"
+    yield stacks.started(folder)
+    stacks.end(folder)
 
 
 def up(stack: Stack) -> list[str]:

@@ -130,8 +130,9 @@ def ask(stack: Stack, small_lake: Small) -> Iterator[Ask]:
 
 
 @pytest.fixture(scope="module")
-def written(ask: Ask) -> Callable[[str], str]:
-    snapshot = ask(OWNER, SNAPSHOT[1:-1])[0][0]
+def written(ask: Ask, small_lake: Small) -> Callable[[str], str]:
+    with small_lake.turn():
+        snapshot = ask(OWNER, SNAPSHOT[1:-1])[0][0]
     return lambda sql: sql.replace("SNAPSHOT", str(snapshot))
 
 

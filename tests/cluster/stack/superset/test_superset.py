@@ -21,6 +21,8 @@ from tests.serve_apps.query.engine.engines import on_servers
 from tests.serve_apps.query.lakes import small
 from tests.stacks import settings_of
 
+pytestmark = [pytest.mark.full, pytest.mark.first]
+
 DASHBOARD = "complaints"
 DELAY = "date_diff('second', event_time, received_at)"
 QUESTIONS = {
@@ -59,7 +61,7 @@ Login = Callable[[str], Api]
 @pytest.fixture(scope="module")
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The servers with a lake and its views in them."""
-    with on_servers(request, tmp_path_factory.mktemp("home")) as ground:
+    with on_servers(request, tmp_path_factory.mktemp("home")) as ground, ground.turn():
         small(ground.place).close()
         stack: Stack = request.getfixturevalue("stack")
         yield stack

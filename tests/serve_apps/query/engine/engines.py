@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from catalog.clock import SystemClock
 from catalog.lake.commit import Lake
 from catalog.lake.store import LakePlace, local
 from cluster.stack.stack import Stack
+from cluster.waiting import alone
 from serve_apps.query.engine import connection
 from serve_apps.query.engine.connection import Address
 from serve_apps.query.engine.duckdb import DuckDb
@@ -30,10 +32,11 @@ PATIENCE_S = 110.0
 
 
 class Ground(NamedTuple):
-    """An empty lake, and how to open an engine over it."""
+    """An empty lake, and how to open an engine over it. Whatever is done with either is done in a `turn`."""
 
     place: LakePlace
     open: Callable[[], QueryEngine]
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 def duckdb(place: LakePlace, processes: int = 1) -> DuckDb:
@@ -74,7 +77,7 @@ def on_files(request: pytest.FixtureRequest, folder: Path) -> Iterator[Ground]:
 
 @contextmanager
 def on_servers(request: pytest.FixtureRequest, folder: Path) -> Iterator[Ground]:
-    """The real servers: the one lake that Trino knows, while whatever was in it waits under another name."""
+    """The real servers: a lake that Trino knows during its turns; between them it has another name."""
     stack: Stack = request.getfixturevalue("stack")
     keys = stack.keys.pipeline
     files = {
@@ -85,15 +88,25 @@ def on_servers(request: pytest.FixtureRequest, folder: Path) -> Iterator[Ground]
     }
     name = secrets.token_hex(6)
     place = LakePlace(stack.database("catalog"), f"{stack.warehouse}/{name}", files)
-    _rename(stack, CATALOG, name)
-    try:
-        Lake(place).close()
-        apply(address(stack), SystemClock(), f"{stack.views}/{name}", views().values())
-        with patience():
-            yield Ground(place, lambda: trino(stack))
-    finally:
-        _rename(stack, CATALOG, f"{name}-over")
+    turn = partial(turn_of, stack, name)
+    with patience():
+        with turn():
+            Lake(place).close()
+            apply(address(stack), SystemClock(), f"{stack.views}/{name}", views().values())
+        yield Ground(place, lambda: trino(stack), turn)
+
+
+@contextmanager
+def turn_of(stack: Stack, name: str) -> Iterator[None]:
+    """While this lake is the one that Trino knows: others, also of other processes, wait for their turn."""
+    with alone(Path(stack.folder, "run", "lake.lock")):
+        _rename(stack, CATALOG, f"{name}-before")
         _rename(stack, name, CATALOG)
+        try:
+            yield
+        finally:
+            _rename(stack, CATALOG, name)
+            _rename(stack, f"{name}-before", CATALOG)
 
 
 def _rename(stack: Stack, before: str, after: str) -> None:

@@ -28,7 +28,7 @@ MANY = ", ".join(f"events AS {name}" for name in "abcdefgh")
 @pytest.fixture(params=GROUNDS)
 def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
     """A lake of the test's own."""
-    with GROUNDS[request.param](request, tmp_path) as made:
+    with GROUNDS[request.param](request, tmp_path) as made, made.turn():
         yield made
 
 
