@@ -68,13 +68,14 @@ def points(profile: str) -> list[str]:
 def trials(seed: int, profile: str = "embedded") -> Iterator[Trial]:
     """Point by point, again and again, so that the first trials cover them all."""
     rng = random.Random(seed)
-    homes = [[point] * KILLS for point in points(profile)] if profile == "embedded" else _together(profile)
+    homes = [[point] * KILLS for point in points(profile)] if profile == "embedded" else together(profile)
     for _, those in itertools.product(range(TRIALS if profile == "embedded" else ENOUGH[profile]), homes):
         yield {"points": those, "seed": rng.randrange(1 << 30)}
 
 
-def _together(profile: str) -> list[list[str]]:
-    """Points by what it takes to reach them; poison and upkeep would only slow down the others."""
+def together(profile: str) -> list[list[str]]:
+    """Every point, several to a home: by what it takes to reach them, since poison and upkeep would only slow
+    down the others."""
     kinds: dict[str, list[str]] = {}
     for point in points(profile):
         step = point.partition(".")[0]

@@ -11,23 +11,31 @@ from cluster.settings import PROFILES
 from cluster.stack.stack import Stack
 from tests.benchmarks.faults.conftest import CarryOut
 
-
-@pytest.mark.parametrize("point", REGISTRY)
-def test_a_kill_there_loses_and_doubles_nothing(point: str, carry_out: CarryOut) -> None:
-    found = carry_out("failpoints", {"points": [point], "seed": 11})
-
-    assert found.findings == []
-    assert found.hits == {point: 1}
+pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("points", [["log.synced", "log.sealed"], ["commit.swapped", "publish.manifest"]])
-def test_a_kill_there_loses_and_doubles_nothing_on_servers(
-    points: list[str], carry_out: CarryOut, stack: Stack
+HOMES = [(profile, points) for profile in PROFILES for points in failpoints.together(profile)]
+
+
+@pytest.mark.parametrize(
+    ("profile", "points"), HOMES, ids=[f"{profile}-{points[0]}" for profile, points in HOMES]
+)
+def test_a_kill_there_loses_and_doubles_nothing(
+    profile: str, points: list[str], carry_out: CarryOut, request: pytest.FixtureRequest
 ) -> None:
+    stack: Stack | None = request.getfixturevalue("stack") if profile == "cluster" else None
+
     found = carry_out("failpoints", {"points": points, "seed": 11}, stack)
 
     assert found.findings == []
     assert found.hits == dict.fromkeys(points, 1)
+
+
+def test_no_point_is_left_out() -> None:
+    for profile in PROFILES:
+        assert sorted(point for each, points in HOMES if each == profile for point in points) == sorted(
+            failpoints.points(profile)
+        )
 
 
 @pytest.mark.parametrize("profile", PROFILES)
