@@ -19,17 +19,35 @@ from catalog.lake.swap import SNAPSHOT_SEQ
 from catalog.lake.upkeep import GRACE_US
 from catalog.lake.write import stage
 from catalog.tables import EVENTS, LEDGER
-from tests.catalog.lake.conftest import DAY, ON_FILES, Disk, at, crash_at, events, ledger, put
+from tests.catalog.lake.conftest import DAY, Disk, at, crash_at, events, ledger, put
+from tests.catalog.lake.templates import TEMPLATES, Template
 
 NEXT = DAY + timedelta(days=1)
+ON_FILES = pytest.mark.parametrize("template", ["files"], indirect=True)
+
+
+@pytest.fixture(scope="module", params=TEMPLATES)
+def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """Plans 1 to 4 on a closed day, plan 5 on an open one."""
+    made = TEMPLATES[request.param](request, tmp_path_factory.mktemp("template"))
+    lake = Lake(made.place)
+    for seq in (1, 2, 3, 4):
+        put(lake, seq)
+    put(lake, 5, events(5, 8, day=NEXT))
+    lake.close()
+    made.keep()
+    return made
+
+
+@pytest.fixture
+def place(template: Template) -> LakePlace:
+    """As the template was made, whatever a test did since."""
+    template.restore()
+    return template.place
 
 
 @pytest.fixture
 def filled(lake: Lake) -> Lake:
-    """Plans 1 to 4 on a closed day, plan 5 on an open one."""
-    for seq in (1, 2, 3, 4):
-        put(lake, seq)
-    put(lake, 5, events(5, 8, day=NEXT))
     return lake
 
 
