@@ -8,6 +8,8 @@ import pytest
 
 from catalog.errors import BadInput, TooLarge, TooSlow
 from serve_apps.query.engine.port import Limits, QueryEngine
+from serve_apps.query.guard import SERVED, guard, marked
+from serve_apps.query.roles import grants
 from tests.serve_apps.query.conftest import Small
 
 CASES = [
@@ -15,7 +17,12 @@ CASES = [
     for block in (Path(__file__).parent / "attacks.sql").read_text().split("\n\n-- ")
     for reason, _, sql in [block.partition("\n")]
 ]
+BY_ENGINES = ("does not fit the views", "failed on a value", "the query")
+"""Reasons that only an engine can have; all others are the guard's."""
 REFUSED = [(reason, sql) for reason, sql in CASES if reason not in ("harmless", "bounded")]
+GUARDED = [(reason, sql) for reason, sql in REFUSED if reason not in BY_ENGINES]
+THROUGH = [*(each for each in REFUSED if each not in GUARDED), *GUARDED[:: len(GUARDED) // 12]]
+"""What each engine is asked, too: its own refusals, and about a dozen of the guard's."""
 HARMLESS = [sql for reason, sql in CASES if reason == "harmless"]
 LIMITS = Limits(rows=100, bytes=1 << 20, seconds=1.0)
 CROSS = ", ".join(f"c{n} AS (SELECT a.* FROM c{n - 1} AS a, c{n - 1} AS b)" for n in range(1, 30))
@@ -34,7 +41,16 @@ LONG = {
 }
 
 
-@pytest.mark.parametrize(("reason", "sql"), REFUSED, ids=[sql[:60] for _, sql in REFUSED])
+@pytest.mark.parametrize(("reason", "sql"), GUARDED, ids=[sql[:60] for _, sql in GUARDED])
+def test_is_refused_by_the_guard(reason: str, sql: str) -> None:
+    views = grants()["analyst"].views
+    for guarding, schema, dialect in ((guard, "analyst", "duckdb"), (marked, SERVED, "trino")):
+        with pytest.raises(BadInput) as refused:
+            guarding(sql, (), views, schema, LIMITS.rows, dialect)
+        assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize(("reason", "sql"), THROUGH, ids=[sql[:60] for _, sql in THROUGH])
 def test_is_refused(small_lake: Small, reason: str, sql: str) -> None:
     statement = sql.replace("WAREHOUSE", small_lake.place.warehouse)
     with pytest.raises(BadInput) as refused:
