@@ -45,10 +45,11 @@ def pytest_configure_node(node: object) -> None:
 
 
 def _kind(item: pytest.Item) -> str:
-    marked = [kind for kind in ("first", "slow") if item.get_closest_marker(kind)]
+    for kind in ("first", "slow"):
+        if item.get_closest_marker(kind):
+            return kind
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    on_trino = any(each == "trino" for each in parameters.values())  # which has one lake for all
-    return "first" if on_trino else (marked or ["quick"])[0]
+    return "first" if "trino" in map(str, parameters.values()) else "quick"  # it has one lake for all
 
 
 @pytest.hookimpl(trylast=True)

@@ -41,7 +41,7 @@ CHEAP = ("amendment after one death", "segment name used again")
 def test_every_promise_has_its_mutant() -> None:
     names = [mutant.name for mutant in MUTANTS]
     assert len(set(names)) == len(names)
-    assert {name.partition(",")[0] for name in names} == {" ".join(each.split()) for each in NAMES.split(";")}
+    assert {name.partition(",")[0] for name in names} >= {" ".join(each.split()) for each in NAMES.split(";")}
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

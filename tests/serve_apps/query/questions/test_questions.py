@@ -21,7 +21,7 @@ from serve_apps.query.views import views
 from tests.serve_apps.query.questions.conftest import Filled
 from tests.serve_apps.query.questions.console import console, typed
 from tests.serve_apps.query.questions.plain import answers
-from tests.serve_apps.query.questions.run import Asked, canonical, expected, run_questions
+from tests.serve_apps.query.questions.run import EXPECTED, Asked, canonical, expected, run_questions
 
 PERSONAL = ("customer_key", "account_key")
 OF_PERSONS = {"first_and_last_contact", "repeat_complainers", "completeness"}
@@ -103,8 +103,9 @@ def test_a_question_says_what_who_and_in_which_order(name: str) -> None:
     assert {table.name for table in tree.find_all(sqlglot.exp.Table)} & set(views())
 
 
-def test_there_are_forty_and_no_other() -> None:
-    assert len(questions()) == 40
+def test_every_question_has_its_answer_and_there_are_no_others() -> None:
+    written = {f"{number:02}_{name}" for number, name in enumerate(questions(), 1)}
+    assert {path.stem for path in EXPECTED.iterdir()} == written
     with pytest.raises(BadInput):
         question("nothing")
 
