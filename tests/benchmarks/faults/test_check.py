@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,8 @@ class Place:
     """A home to which every line was sent, idle."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder = folder
         self.settings: Settings = workload.settings(folder / "home")
         self.receipts = folder / "receipts"
         process.append(self.settings, LINES, range(len(LINES)), self.receipts)
@@ -33,9 +36,19 @@ class Place:
         return check.check(self.settings, sent, self.receipts).findings
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Made once; its files name each other by absolute path, so that a copy has to be where it was."""
+    made = Place(tmp_path_factory.mktemp("check") / "place")
+    shutil.copytree(made.folder, made.folder.with_name("kept"))
+    return made
+
+
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def place(template: Place) -> Place:
+    shutil.rmtree(template.folder)
+    shutil.copytree(template.folder.with_name("kept"), template.folder)
+    return template
 
 
 def doubled(place: Place) -> None:
