@@ -31,7 +31,7 @@ RUN = ("run", "--runtime", "plain", "--until-idle")
 
 @pytest.fixture
 def places(stack: Stack) -> Places:
-    return on_servers(stack)
+    return on_servers(stack, is_empty=False)
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def test_events_go_on_and_a_question_is_refused(stack: Stack, tmp_path: Path) ->
         address = f"https://localhost:{nobody.getsockname()[1]}"
         trino = Trino(address, str(stack.certificate), stack.users)
         cluster = tmp_path / "cluster.json"
-        places_module.write(msgspec.structs.replace(on_servers(stack), trino=trino), cluster)
+        places_module.write(msgspec.structs.replace(on_servers(stack, is_empty=False), trino=trino), cluster)
         settings = small(tmp_path / "home", profile="cluster", cluster=cluster)
         token = open_keys(settings).create("a", (), "analyst").token
         append(settings, [line(1), line(2)])
