@@ -1,0 +1,32 @@
+"""A slice of the campaign against the processes of a product that is up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.faults.bench import Outcome
+from benchmarks.faults.parts import outages
+
+SLICE = [
+    ["proxy", "SIGKILL"],
+    ["ingest replica", "SIGKILL"],
+    ["raylet", "SIGKILL"],
+    ["supervisor", "SIGKILL"],
+]
+
+
+@pytest.mark.slow
+def test_whatever_dies_under_load_comes_back_and_nothing_is_lost(tmp_path: Path, own_ports: None) -> None:
+    outcome = outages.run({"outages": SLICE, "seed": 1}, tmp_path)
+    assert outcome.findings == []
+    assert sum(outcome.hits.values()) == len(SLICE)
+
+
+def test_the_campaign_kills_and_stops_every_kind_of_process() -> None:
+    planned = [(kind, name) for trial in outages.trials(1) for kind, name in trial["outages"]]
+    for kind in outages.kinds():
+        assert planned.count((kind, "SIGKILL")) >= 3
+        assert planned.count((kind, "SIGSTOP")) >= 1
+    assert "the proxy was never killed" in outages.judge([Outcome([], {"raylet": 1}, {})])
