@@ -1,4 +1,4 @@
-"""What clients of the doors see under restarts, half-sent requests and overload; run by hand on an idle machine.
+"""What clients of the doors see under restarts, half-sent requests and overload; for an idle machine.
 
     python -m benchmarks.door restarts --times 20
     python -m benchmarks.door heads
