@@ -68,7 +68,7 @@ def about(
 
 def main() -> None:
     """Run the command; errors become one line and an exit code."""
-    log_to_stderr()
+    log_to_stderr(with_times="--foreground" in sys.argv)
     with_profile(app)
     try:
         app(standalone_mode=True)

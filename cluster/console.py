@@ -21,7 +21,7 @@ from catalog import failpoints
 from cluster import settings as settings_module
 from cluster.settings import Profile, Settings
 
-FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+FORMAT = "%(levelname)s %(name)s: %(message)s"
 READABLE = 8
 """Characters that a column needs at least when it folds."""
 _ID = re.compile(r"(?:[\w.]+[-_])*[0-9a-f]{12,}(?:[-.]\w+)*")
@@ -52,11 +52,13 @@ class Repeated(logging.Filter):
         return True
 
 
-def log_to_stderr() -> None:
+def log_to_stderr(with_times: bool = False) -> None:
     """Where every process of ours logs. Lines that repeat are counted, not repeated."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(Repeated())
-    logging.basicConfig(level=logging.WARNING, format=FORMAT, handlers=[handler])
+    logging.basicConfig(
+        level=logging.WARNING, format=f"%(asctime)s {FORMAT}" if with_times else FORMAT, handlers=[handler]
+    )
 
 
 def with_profile(commands: typer.Typer) -> None:

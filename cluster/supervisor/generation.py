@@ -17,7 +17,7 @@ from cluster.supervisor.record import HEARTBEAT, READY
 
 def main(folder: str, first_port: str, ports: str, proxy_port: str) -> None:
     """Hold everything up until told to stop."""
-    console.log_to_stderr()
+    console.log_to_stderr(with_times=True)
     stopping = Stop()
     stopping.listen()
     given = settings.read()

@@ -77,7 +77,7 @@ def test_status_says_what_it_knows_and_which_server_is_away(
     }
     assert states[name]["address"] == address
     assert (told["profile"], told["home"]) == ("cluster", str(tmp_path / "home"))
-    assert (told["doors"], told["actors"]) == ("not up", [])
+    assert (told["doors"], told["actors"]) == ("down", [])
     if name == "trino":  # all else is known
         assert told["commit_seq"] == 0
     else:
