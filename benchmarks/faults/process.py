@@ -31,7 +31,7 @@ from catalog.errors import BeejanError, NotDurable
 from catalog.lake import upkeep
 from catalog.log.objects import ObjectLog
 from catalog.objects.port import Objects
-from cluster import plain, wiring
+from cluster import plain, stores, wiring
 from cluster.cli import exit_code
 from cluster.home import Home
 from cluster.settings import Settings
@@ -69,7 +69,7 @@ def impatient() -> None:
     """On servers the dead are taken for dead at once, by the next one: also who only seems to be. For a
     child: whatever else the parent does keeps its patience."""
     lease.BEAT_S, lease.SILENT_S = BEAT_S, SILENT_S
-    changed: Any = wiring
+    changed: Any = stores
     changed.ObjectLog = _taken_over_at_once
 
 
