@@ -89,26 +89,27 @@ async def take(found: AsyncIterator[Told], count: int) -> list[Told]:
 
 
 def test_each_commit_comes_once_in_order_with_the_numbers_of_sql(ground: Ground) -> None:
-    lake, engine = Lake(ground.place), ground.open()
-    for n in (1, 2):
-        put(lake, n)
-    app = create_api(deps(engine, lake=lambda: Lake(ground.place)))
+    with ground.turn():
+        lake, engine = Lake(ground.place), ground.open()
+        for n in (1, 2):
+            put(lake, n)
+        app = create_api(deps(engine, lake=lambda: Lake(ground.place)))
 
-    async def day(url: str) -> tuple[list[Told], list[Told]]:
-        async with subscribed(url) as new, subscribed(url, "1") as old:
-            for n in (3, 4, 5):
-                put(lake, n, ("sms",) if n == 4 else ("sms", "social"))
-            return await take(new, 3), await take(old, 4)
+        async def day(url: str) -> tuple[list[Told], list[Told]]:
+            async with subscribed(url) as new, subscribed(url, "1") as old:
+                for n in (3, 4, 5):
+                    put(lake, n, ("sms",) if n == 4 else ("sms", "social"))
+                return await take(new, 3), await take(old, 4)
 
-    with served(app) as url:
-        new, old = asyncio.run(day(url))
-        assert [each.id for each in new] == [each.data["commit_seq"] for each in new] == [3, 4, 5]
-        assert old[1:] == new
-        assert (old[0].id, old[0].data["committed_at"][:2]) == (2, "20")
-        for each in old:
-            rows = engine.query(SUM, [each.id], "analyst", LIMITS).table.to_pylist()
-            assert each.data["counts"] == {row.pop("channel"): row for row in rows}
-    lake.close()
+        with served(app) as url:
+            new, old = asyncio.run(day(url))
+            assert [each.id for each in new] == [each.data["commit_seq"] for each in new] == [3, 4, 5]
+            assert old[1:] == new
+            assert (old[0].id, old[0].data["committed_at"][:2]) == (2, "20")
+            for each in old:
+                rows = engine.query(SUM, [each.id], "analyst", LIMITS).table.to_pylist()
+                assert each.data["counts"] == {row.pop("channel"): row for row in rows}
+        lake.close()
 
 
 def test_a_position_that_is_none_is_refused(tmp_path: Path) -> None:
