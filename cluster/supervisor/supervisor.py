@@ -70,6 +70,7 @@ class Supervisor:
         self._stopped: set[int] = set()
         self._misses = 0
         self._missing_s: dict[str, float] = {}
+        self._known: dict[int, str] = {}
         self._failures = 0
         self._next_try_s = 0.0
         self._replace = False
@@ -206,7 +207,8 @@ class Supervisor:
             self._write_proxy()
             self._proxy.reload()
             self._missing_s.clear()
-            self._finish("generation")
+            self._known.clear()
+            self._finish("")
         elif self._leader(life) is None or self._is_broken(life) or time.time() - life.started > START_S:
             log_file = self._files.log(life.number)
             cause = last_words(log_file)
@@ -225,15 +227,24 @@ class Supervisor:
 
     def _trouble(self, life: Life) -> str:
         """Why a generation that was ready has to be replaced; empty when it has not."""
-        found = Counter(each.name for each in self._session(life))
+        living = self._session(life)
+        found = Counter(each.name for each in living)
         if missing := sorted(OWN - found.keys()):
             return "gone: " + ", ".join(missing)
         silent_s = time.time() - Path(life.folder, HEARTBEAT).stat().st_mtime
         if silent_s > SILENT_S:
             return f"the driver says nothing for {silent_s:.0f} s"
         settings, up = self._settings, self._proxy.up()
-        short = {name for name, count in processes.expected(settings).items() if found[name] < count}
+        expected = processes.expected(settings)
+        short = {name for name, count in expected.items() if found[name] < count}
         short |= {f"{name} application" for name in ("ingest", "query") if not up[name]}
+        # Also what came back between two turns was away.
+        known, self._known = self._known, {each.pid: each.name for each in living if each.name in expected}
+        for name in {known[pid] for pid in known.keys() - self._known.keys()}:
+            self._record.begin(name, "Ray starts it again")
+        for outage in self._record.open_outages:
+            if outage.what in expected and outage.what not in short:
+                self._record.finish(outage.what)
         for name in [*self._missing_s.keys() - short]:
             del self._missing_s[name]
             self._record.finish(name)
