@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cluster.console import cell, show, table
+from cluster.console import Repeated, cell, show, table
 from tests.cluster.test_cli import beejan
 
 KEY, EVENT, DIGEST = "0a1b2c3d4e5f", "b6f3bd8ea15197dd60880013bf90480d", "ab" * 32
@@ -109,3 +110,10 @@ def test_a_command_loads_only_what_it_needs(tmp_path: Path, words: list[str], al
 
 def test_the_version_is_told(tmp_path: Path) -> None:
     assert re.fullmatch(r"beejan \d+\.\d+\.\d+\n", beejan(tmp_path, "--version").stdout)
+
+
+def test_a_line_that_repeats_is_counted() -> None:
+    told = Repeated()
+    lines = [logging.LogRecord("a", logging.WARNING, "", 1, text, (), None) for text in ("x", "x", "x", "y")]
+    assert [told.filter(line) for line in lines] == [True, False, False, True]
+    assert lines[-1].getMessage() == "(the line before came 2 more times) y"
