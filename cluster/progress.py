@@ -58,9 +58,8 @@ class ToldStop(Stop):
         return super().__call__()
 
     def _text(self) -> str:
-        if self._read is None:
-            self._read = reader(self._settings)
-        with suppress(BeejanError):  # the runtime says itself what it waits for
+        with suppress(BeejanError, OSError):  # the runtime says itself what it waits for
+            self._read = self._read or reader(self._settings)
             return self._read()
         return "waiting"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,6 +33,7 @@ TRIALS_A_DISK = 8
 DISK_BYTES = 6 << 20
 SPARE_BYTES = 120_000
 LINES = 160
+PROGRESS = re.compile(r"(plan \d+ of \d+ committed, [\d,]+ events decided|waiting) after \d+ s")
 WAITING = "WARNING actors.sequencer.loop: waiting, nothing is lost: "
 TOLD_S = 120.0
 """Within this time a sequencer that cannot go on has said so."""
@@ -152,7 +154,7 @@ def ending(code: int, said: Sequence[str]) -> list[str]:
     refusing to start with one line."""
     if code == console.FINDING and len(said) == 1 and said[0].startswith("beejan: "):
         return []
-    strange = [line for line in said if not line.startswith(WAITING)]
+    strange = [line for line in said if not line.startswith(WAITING) and not PROGRESS.fullmatch(line)]
     return [*([f"run ended with {code}"] if code else []), *(f"it says: {line}" for line in strange[-2:])]
 
 
