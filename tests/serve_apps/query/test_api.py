@@ -389,7 +389,7 @@ def test_an_answer_names_the_columns_that_are_empty_for_who_asks() -> None:
     engine = Canned(pa.table({"n": [0]}))
     body = {"sql": "SELECT count(customer_key) AS n FROM complaints"}
     named = [
-        client(engine, key).request("POST", "/v1/sql", json=body).headers.get("Beejan-Emptied")
+        client(engine, key).request("POST", "/query/v1/sql", json=body).headers.get("Beejan-Emptied")
         for key in ("key-a", "key-c")
     ]
     assert named == ["customer_key", None]
