@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ from actors.sequencer.actor import Run, SequencerActor
 from actors.worker.actor import RayWorkers, WorkerActor
 from catalog import failpoints
 from catalog.errors import BeejanError, Stopped, Unavailable
-from cluster import presence, ray_environment
+from cluster import presence
 from cluster.home import Home
 from cluster.settings import Settings
 from cluster.stack.stack import free_ports
@@ -86,9 +86,8 @@ def start_ray(settings: Settings, folder: Path) -> None:
     each actor. Everybody who calls it needs the token in `folder`, whatever the environment says of Ray."""
     token = folder / "token"
     token.touch(mode=0o600)
-    token.write_text(secrets.token_hex(32))
+    token.write_text(_token())
     dashboard, autoscaler = free_ports(2)
-    ray_environment.choose()
     os.environ |= {
         "RAY_AUTH_TOKEN_PATH": str(token),
         # Fixed ones unless told otherwise: of two products the second one would have none.
@@ -109,6 +108,12 @@ def start_ray(settings: Settings, folder: Path) -> None:
         )
     finally:
         os.umask(before)
+
+
+@cache
+def _token() -> str:
+    """One a process: Ray reads it once."""
+    return secrets.token_hex(32)
 
 
 def start_actors(settings: Settings) -> tuple[Any, list[Any], Any]:

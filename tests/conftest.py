@@ -24,7 +24,11 @@ SERVERS = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Whatever else the caller's environment says of the product is nothing to its tests."""
+    """Whatever else the caller's environment says of the product is nothing to its tests, and Ray is chosen
+    as commands do, before anybody imports it."""
+    from cluster import ray_environment
+
+    ray_environment.choose()
     for name in [name for name in os.environ if name.startswith("BEEJAN_") and name not in OF_THE_MACHINE]:
         del os.environ[name]
     if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES:
