@@ -17,7 +17,7 @@ from tests.serve_apps.query.lakes import small
 @pytest.fixture(scope="module")
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The servers with a lake and its views in them."""
-    with on_servers(request, tmp_path_factory.mktemp("home")) as ground:
+    with on_servers(request, tmp_path_factory.mktemp("home")) as ground, ground.turn():
         small(ground.place).close()
         stack: Stack = request.getfixturevalue("stack")
         yield stack
