@@ -109,6 +109,7 @@ def test_each_commit_comes_once_in_order_with_the_numbers_of_sql(ground: Ground)
             for each in old:
                 rows = engine.query(SUM, [each.id], "analyst", LIMITS).table.to_pylist()
                 assert each.data["counts"] == {row.pop("channel"): row for row in rows}
+        engine.close()
         lake.close()
 
 
