@@ -12,6 +12,7 @@ from typing import Any
 import ray
 from ray import serve
 from ray.exceptions import RayError
+from ray.serve import RunTarget
 from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
 
 from catalog.control.keys import KeyCache
@@ -43,14 +44,20 @@ def open_doors(settings: Settings, port: int) -> None:
     )
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     _make_views(settings)
-    serve.run(lookup(partial(query_side.build_lookup, settings)), name=LOOKUP, route_prefix=None)
-    serve.run(query(partial(query_side.build, settings)), name=QUERY, route_prefix=QUERY_PREFIX)
     taking = ingest(
         partial(build_ingest, settings),
         num_replicas=settings.ingest_replicas,
         ray_actor_options={"num_cpus": 0.5},
     )
-    serve.run(taking, name=INGEST, route_prefix="/")
+    finding = lookup(partial(query_side.build_lookup, settings))
+    asking = query(partial(query_side.build, settings))
+    serve.run_many(  # at once: each takes some seconds to start
+        [
+            RunTarget(finding, LOOKUP, route_prefix=None),
+            RunTarget(asking, QUERY, route_prefix=QUERY_PREFIX),
+            RunTarget(taking, INGEST, route_prefix="/"),
+        ]
+    )
 
 
 def _make_views(settings: Settings) -> None:
