@@ -290,6 +290,17 @@ def test_figures_are_for_this_machine_only_and_its_files_for_their_owner(front: 
     assert front.proxy.folder.stat().st_mode & 0o077 == 0
 
 
+def test_a_second_one_on_a_held_port_does_not_start(front: Front, tmp_path: Path) -> None:
+    for held in (front.at.port, front.at.metrics_port):
+        for port, metrics_port in ((held, *free_ports(1)), (*free_ports(1), held)):
+            other = Proxy(tmp_path / "other", tmp_path / "other.note", tmp_path / "other.log")
+            other.write(Listening("127.0.0.1", port, metrics_port), [front.first])
+            with pytest.raises(module.Unavailable) as told:
+                other.start()
+            assert str(held) in str(told.value.hint)
+            other.stop(0.0)
+
+
 def test_a_proxy_that_cannot_start_says_why(tmp_path: Path, own_ports: None) -> None:
     made = Front(tmp_path)
     (made.proxy.folder / "haproxy.cfg").write_text("nothing that it knows\n")
