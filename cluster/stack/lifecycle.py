@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from signal import SIGINT, SIGKILL, SIGTERM
+from signal import SIGCONT, SIGINT, SIGKILL, SIGQUIT, SIGTERM, Signals
 from typing import NamedTuple
 
 import httpx
@@ -30,13 +30,29 @@ from cluster.waiting import alone, wait
 from serve_apps.query.engine.trino import FAILURES
 
 LISTEN_S = 3
-STOP_S = 180.0
+END_S = 30.0
 FORGOTTEN_S = 10.0
 NAMES = ("postgres", "seaweed", "trino")
 """What `up` starts, in this order."""
-STOPS = {"superset": SIGTERM, "trino": SIGTERM, "seaweed": SIGTERM, "postgres": SIGINT}
-"""What each is told, in this order: whoever uses another goes first. To PostgreSQL it means that open
-transactions end and the files are left clean."""
+
+
+class Stop(NamedTuple):
+    """What a server is told, how long it may take, and what ends it then."""
+
+    told: Signals
+    seconds: float
+    ended: Signals
+
+
+STOPS = {
+    "superset": Stop(SIGTERM, 30.0, SIGKILL),
+    "trino": Stop(SIGTERM, 60.0, SIGKILL),
+    # Its parts can wait for each other for ever. Ending it loses nothing: what it answered for is synced.
+    "seaweed": Stop(SIGTERM, 10.0, SIGKILL),
+    # Open transactions end and the files are left clean; or it reads its journal next time.
+    "postgres": Stop(SIGINT, 180.0, SIGQUIT),
+}
+"""In this order: whoever uses another goes first."""
 
 
 class Launch(NamedTuple):
@@ -95,7 +111,7 @@ def restart(settings: Settings, clock: Clock, name: str, pid: int) -> bool:
         if found is None or found.pid != pid:
             return False
         found.send(SIGKILL)
-        if not wait(lambda: not found.is_alive(), STOP_S):
+        if not wait(lambda: not found.is_alive(), END_S):
             raise Unavailable(f"{name} does not end", hint="is its disk hanging?", pid=pid)
         _start(stack, *_launch(settings, stack, clock, name), [])
         return True
@@ -245,8 +261,12 @@ def _await(stack: Stack, server: Server, process: Daemon) -> None:
 def _stop(stack: Stack, name: str) -> bool:
     found = _living(stack, name)
     if found is not None:
-        found.send(STOPS[name])
-        if not wait(lambda: not found.is_alive(), STOP_S):
+        stop = STOPS[name]
+        found.send(stop.told)
+        if not wait(lambda: not found.is_alive(), stop.seconds):
+            found.send(stop.ended)
+            found.send(SIGCONT)
+        if not wait(lambda: not found.is_alive(), END_S):
             raise Unavailable(f"{name} does not stop", hint="its log says why", log=str(_log(stack, name)))
     _note(stack, name).unlink(missing_ok=True)  # nobody brings it back
     return found is not None

@@ -8,11 +8,14 @@ import pytest
 
 from cluster.stack.stack import Stack
 from tests.benchmarks.faults.conftest import CarryOut
+from tests.daily import some
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("trouble", [{"kind": "terminate", "times": 5}, {"kind": "restart", "times": 1}])
+@pytest.mark.parametrize(
+    "trouble", some([{"kind": "terminate", "times": 5}, {"kind": "restart", "times": 1}], 1)
+)
 def test_a_failing_database_loses_and_doubles_nothing(
     trouble: dict[str, Any], carry_out: CarryOut, stack: Stack
 ) -> None:

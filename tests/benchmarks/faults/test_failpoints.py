@@ -10,15 +10,18 @@ from catalog.failpoints import REGISTRY
 from cluster.settings import PROFILES
 from cluster.stack.stack import Stack
 from tests.benchmarks.faults.conftest import CarryOut
+from tests.daily import some
 
 pytestmark = pytest.mark.slow
 
 
 HOMES = [(profile, points) for profile in PROFILES for points in failpoints.together(profile)]
+DAILY = len(failpoints.together("embedded")) + 2
+"""All of the files', and two on the servers."""
 
 
 @pytest.mark.parametrize(
-    ("profile", "points"), HOMES, ids=[f"{profile}-{points[0]}" for profile, points in HOMES]
+    ("profile", "points"), some(HOMES, DAILY), ids=[f"{profile}-{points[0]}" for profile, points in HOMES]
 )
 def test_a_kill_there_loses_and_doubles_nothing(
     profile: str, points: list[str], carry_out: CarryOut, request: pytest.FixtureRequest

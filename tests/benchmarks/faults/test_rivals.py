@@ -7,6 +7,7 @@ import pytest
 from benchmarks.faults.parts import rivals
 from cluster.stack.stack import Stack
 from tests.benchmarks.faults.conftest import CarryOut
+from tests.daily import some
 
 pytestmark = pytest.mark.slow
 
@@ -22,13 +23,14 @@ def test_a_stale_sequencer_wakes_and_follows(point: str, rows: bool, carry_out: 
     assert found.hits == {point: 1}
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", some(range(5), 2))
 def test_two_at_full_speed_have_one_effect(seed: int, carry_out: CarryOut) -> None:
     found = carry_out("rivals", {"kind": "speed", "seed": seed})
 
     assert found.findings == []
 
 
+@pytest.mark.full
 def test_two_at_full_speed_on_servers_have_one_effect(carry_out: CarryOut, stack: Stack) -> None:
     found = carry_out("rivals", {"kind": "speed", "seed": 3}, stack)
 

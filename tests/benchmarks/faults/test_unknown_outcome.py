@@ -18,6 +18,7 @@ def test_the_product_looks_before_it_repeats(point: str, carry_out: CarryOut) ->
     assert found.hits == {point: 1}
 
 
+@pytest.mark.full
 def test_the_product_looks_before_it_repeats_on_servers(carry_out: CarryOut, stack: Stack) -> None:
     found = carry_out("unknown_outcome", {"point": "commit.swapped", "hit": 2, "seed": 5}, stack)
 

@@ -21,6 +21,7 @@ from catalog.lake.write import stage
 from catalog.tables import EVENTS, LEDGER
 from tests.catalog.lake.conftest import DAY, Disk, at, crash_at, events, ledger, put
 from tests.catalog.lake.templates import TEMPLATES, Template
+from tests.daily import some
 
 NEXT = DAY + timedelta(days=1)
 ON_FILES = pytest.mark.parametrize("template", ["files"], indirect=True)
@@ -314,18 +315,22 @@ class TestOrphans:
         assert compact(filled) or outcome == ["done"]
 
 
+CRASHES = [
+    ("compact.staged", 1),
+    ("compact.swapped", 1),
+    ("expire.swapped", 1),
+    ("expire.swapped", 2),
+    ("expire.deleted", 2),
+    ("orphans.listed", 1),
+    ("orphans.moved", 1),
+    ("orphans.deleted", 2),
+]
+
+
 @pytest.mark.parametrize(
-    ("point", "hit"),
-    [
-        ("compact.staged", 1),
-        ("compact.swapped", 1),
-        ("expire.swapped", 1),
-        ("expire.swapped", 2),
-        ("expire.deleted", 2),
-        ("orphans.listed", 1),
-        ("orphans.moved", 1),
-        ("orphans.deleted", 2),
-    ],
+    ("place", "point", "hit"),
+    some([(place, *each) for place in ("files", "servers") for each in CRASHES], len(CRASHES) + 2),
+    indirect=["place"],
 )
 def test_a_crash_anywhere_leaves_a_readable_table_and_work_for_later(
     filled: Lake, place: LakePlace, point: str, hit: int

@@ -32,6 +32,7 @@ from cluster.waiting import wait
 from serve_apps.query.access import rules
 from tests import stacks
 from tests.conftest import SERVERS
+from tests.daily import some
 from tests.stacks import settings_of
 
 pytestmark = pytest.mark.slow
@@ -193,7 +194,7 @@ def answering(stack: Stack) -> set[str]:
     return {each.name for each in lifecycle.status(settings_of(stack.folder)) if each.answers}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", some(NAMES, 2))
 def test_a_killed_server_comes_up_again_with_what_it_kept(stack: Stack, name: str) -> None:
     key = f"kept/{name}"
     obstore.put(seaweed.store(stack, stack.keys.pipeline), key, name.encode())
@@ -246,6 +247,17 @@ def test_after_a_power_cut_the_store_has_what_its_index_forgot(stack: Stack) -> 
     assert up(stack) == ["seaweed"]
     bucket = seaweed.store(stack, stack.keys.pipeline)
     assert [bytes(obstore.get(bucket, key).bytes()) for key in keys] == [key.encode() for key in keys]
+
+
+@pytest.mark.parametrize("name", ["postgres", "seaweed"])
+def test_one_that_does_not_stop_is_ended(stack: Stack, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(lifecycle.STOPS, name, lifecycle.STOPS[name]._replace(seconds=0.1))
+    hanging = daemon.noted(Path(stack.folder, "run", f"{name}.pid"))
+    assert hanging is not None
+    hanging.send(signal.SIGSTOP)
+    assert lifecycle.down(settings_of(stack.folder), [name]) == [name]
+    assert not hanging.is_alive()
+    assert up(stack) == [name]
 
 
 def test_down_leaves_no_process_and_up_brings_everything_back(stack: Stack) -> None:

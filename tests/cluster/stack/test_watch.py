@@ -17,6 +17,7 @@ from cluster.stack.stack import Stack
 from cluster.stack.watch import ServerState, Watch
 from cluster.waiting import wait
 from tests.cluster.stack.test_lifecycle import PATIENCE_S, asked, pids, up
+from tests.daily import some
 from tests.stacks import settings_of
 
 NAMES = list(lifecycle.NAMES)
@@ -48,8 +49,16 @@ def process(stack: Stack, name: str) -> daemon.Daemon:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "number"),
+    some(
+        [
+            *((name, signal.SIGKILL) for name in NAMES),
+            *((name, signal.SIGSTOP) for name in ("seaweed", "postgres", "trino")),
+        ],
+        len(NAMES) + 1,
+    ),
+)
 def test_a_server_that_ended_or_hangs_comes_back(
     stack: Stack, name: str, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,7 @@ def test_an_analyst_gets_the_same_where_no_person_is_named(
     assert seen["first_and_last_contact"].rows == seen["repeat_complainers"].rows == []
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("filled", ["trino"], indirect=True)
 def test_the_console_answers_an_analyst_as_written(filled: Filled, stack: Stack, tmp_path: Path) -> None:
     seen = typed(stack, tmp_path / "questions.sql")
