@@ -17,7 +17,7 @@ SLICE = [
 ]
 
 
-@pytest.mark.full
+@pytest.mark.slow
 def test_whatever_dies_under_load_comes_back_and_nothing_is_lost(tmp_path: Path, own_ports: None) -> None:
     outcome = outages.run({"outages": SLICE, "seed": 1, "patience": 10}, tmp_path)
     assert outcome.findings == []
