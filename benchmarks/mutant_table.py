@@ -51,6 +51,7 @@ REDACT = "tests/pipelines/stages/test_redact.py"
 LIVE, FILES = "catalog/log/live.py", "catalog/log/files.py"
 STORE, COMMIT, UPKEEP = "catalog/lake/store.py", "catalog/lake/commit.py", "catalog/lake/upkeep.py"
 GUARD, INGEST = "serve_apps/query/guard.py", "serve_apps/ingest"
+PROXY, PROXY_FILE = "tests/cluster/supervisor/test_proxy.py", "cluster/supervisor/haproxy.cfg"
 SEQUENCER, MEMORY = "actors/sequencer/sequencer.py", "actors/dedup/dedup.py"
 
 SYNC_A_GROUP = "        os.fdatasync(self._fd)\n"
@@ -769,5 +770,53 @@ MUTANTS = (
             "tests/catalog/log/test_writer.py"
             "::test_nobody_waits_for_a_flush_that_hangs_and_what_waits_behind_it_is_not_written",
         ),
+    ),
+    Mutant(
+        "shared port",
+        "two proxies that listen on one port each get a part of its clients",
+        (Edit(PROXY_FILE, "    noreuseport\n", ""),),
+        (f"{PROXY}::test_a_second_one_on_a_held_port_does_not_start",),
+    ),
+    Mutant(
+        "one key for all",
+        "a key may have as much under way as it likes",
+        (
+            Edit(
+                PROXY_FILE,
+                "    http-request deny deny_status 429 if { sc_conn_cur(1) gt $requests_of_one_key }\n",
+                "",
+            ),
+        ),
+        (f"{PROXY}::test_a_key_with_too_much_under_way_is_refused_and_others_are_not",),
+    ),
+    Mutant(
+        "first come",
+        "of those that wait at the proxy a quiet key goes behind a loud one",
+        (Edit(PROXY_FILE, "    http-request set-priority-class sc_conn_cur(1)\n", ""),),
+        (f"{PROXY}::test_of_those_that_wait_a_quiet_key_goes_first",),
+    ),
+    Mutant(
+        "Serve's own words",
+        "what Serve says by itself reaches the client: its 404 and 500, without a problem document",
+        (Edit(PROXY_FILE, "status { 404 408 499 500:599 }", "status { 599 }"),),
+        (f"{PROXY}::test_what_the_server_says_in_its_own_words_becomes_an_answer_that_clients_know",),
+    ),
+    Mutant(
+        "a stopped process stays",
+        "a process of the product that a signal stopped is not seen",
+        (Edit("cluster/supervisor/processes.py", 'each.info["status"] == psutil.STATUS_STOPPED', "False"),),
+        ("tests/cluster/supervisor/test_processes.py::test_a_stopped_process_is_seen",),
+    ),
+    Mutant(
+        "open to the network",
+        "the doctor finds nothing in a port that answers other machines without a credential",
+        (Edit("cluster/doctor.py", "if TOKEN not in each.credential", "if not each.credential"),),
+        ("tests/cluster/test_doctor.py::test_what_answers_other_machines_without_a_credential_is_a_finding",),
+    ),
+    Mutant(
+        "waits for ever",
+        "a server that does not stop when told holds up `stack down`",
+        (Edit("cluster/stack/lifecycle.py", "            found.send(stop.ended)\n", ""),),
+        ("tests/cluster/stack/test_lifecycle.py::test_one_that_does_not_stop_is_ended[seaweed]",),
     ),
 )

@@ -156,8 +156,12 @@ class Supervisor:
             self._record.begin("proxy", "started again")
             log.warning("the proxy is gone or silent and is started again")
             self._proxy.stop(0.0)
-            with suppress(Unavailable):  # tried again in the next turn
+            try:
                 self._proxy.start()
+            except Unavailable as error:  # tried again in the next turn; somebody may hold the figures' port
+                log.warning("the proxy does not start: %s", error.hint)
+                self._record.metrics_port = free_ports(1)[0]
+                self._write_proxy()
 
     def _write_proxy(self, closed: str = "") -> None:
         settings, ready = self._settings, [life for life in self._record.lives if life.is_ready]
