@@ -53,8 +53,9 @@ def answer(connection: duckdb.DuckDBPyConnection, ask: Ask) -> Told:
         return _run(connection, allowed, ask)
     except BeejanError as error:
         return failed(error)
-    except (MemoryError, pa.ArrowMemoryError, duckdb.OutOfMemoryException):
-        return failed(TooLarge("the query needs more memory than it may", hint="read fewer rows at once"))
+    except (MemoryError, pa.ArrowMemoryError, duckdb.OutOfMemoryException) as error:
+        told, kind = "the query needs more memory than it may", type(error).__name__
+        return failed(TooLarge(told, hint="read fewer rows at once", kind=kind))
     except duckdb.Error as error:
         return failed(_wrong(error))
 

@@ -30,8 +30,6 @@ from cluster.stack import daemon, lifecycle, seaweed, trino
 from cluster.stack.stack import Stack
 from cluster.waiting import wait
 from serve_apps.query.access import rules
-from tests import stacks
-from tests.conftest import SERVERS
 from tests.daily import some
 from tests.stacks import settings_of
 
@@ -44,12 +42,10 @@ PATIENCE_S = 600.0
 BEEJAN = Path(sys.executable).parent / "beejan"
 
 
-@pytest.fixture(scope="module")
-def stack(pytestconfig: pytest.Config, own_ports: None) -> Iterator[Stack]:
-    """Servers of its own: others' are not to be killed."""
-    folder = pytestconfig.stash[SERVERS] / f"killed-{os.getpid()}"
-    yield stacks.started(folder)
-    stacks.end(folder)
+@pytest.fixture
+def stack(killed: Stack) -> Stack:
+    """The servers that may be killed."""
+    return killed
 
 
 def up(stack: Stack) -> list[str]:

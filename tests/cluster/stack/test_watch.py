@@ -20,7 +20,15 @@ from tests.cluster.stack.test_lifecycle import PATIENCE_S, asked, pids, up
 from tests.daily import some
 from tests.stacks import settings_of
 
+pytestmark = pytest.mark.slow
+
 NAMES = list(lifecycle.NAMES)
+
+
+@pytest.fixture
+def stack(killed: Stack) -> Stack:
+    """The servers that may be killed."""
+    return killed
 
 
 def watch_over(stack: Stack) -> Watch:
