@@ -798,7 +798,7 @@ MUTANTS = (
     Mutant(
         "Serve's own words",
         "what Serve says by itself reaches the client: its 404 and 500, without a problem document",
-        (Edit(PROXY_FILE, "status { 404 408 499 500:599 }", "status { 599 }"),),
+        (Edit(PROXY_FILE, "{ status 404 408 499 500:599 }", "{ status 599 }"),),
         (f"{PROXY}::test_what_the_server_says_in_its_own_words_becomes_an_answer_that_clients_know",),
     ),
     Mutant(

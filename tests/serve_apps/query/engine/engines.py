@@ -25,7 +25,7 @@ from serve_apps.query.engine.trino import Trino
 from serve_apps.query.served import apply
 from serve_apps.query.views import views
 
-MEMORY_BYTES = 64 << 20
+MEMORY_BYTES = 128 << 20
 CATALOG = "lake"
 PATIENCE_S = 110.0
 """Less than after which the server of a stack ends a query by itself."""
