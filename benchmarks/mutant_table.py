@@ -816,7 +816,13 @@ MUTANTS = (
     Mutant(
         "waits for ever",
         "a server that does not stop when told holds up `stack down`",
-        (Edit("cluster/stack/lifecycle.py", "            found.send(stop.ended)\n", ""),),
+        (
+            Edit(
+                "cluster/stack/lifecycle.py",
+                "            found.send(stop.ended)\n            found.send(SIGCONT)\n",
+                "",
+            ),
+        ),
         ("tests/cluster/stack/test_lifecycle.py::test_one_that_does_not_stop_is_ended[seaweed]",),
     ),
 )
