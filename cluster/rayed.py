@@ -7,6 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -66,9 +67,9 @@ def run(
     """
     Home(settings.home).make_patiently(time.sleep, stopping)
     presence.note(Home(settings.home), "driver")
-    with TemporaryDirectory(prefix="beejan-", dir=TEMPORARY, ignore_cleanup_errors=True) as own:
+    with _temporary(folder) as own:
         try:
-            start_ray(settings, folder or Path(own))
+            start_ray(settings, Path(own))
         except SystemExit:
             return False  # told to stop while Ray started: nothing had begun
         stopping.listen()  # Ray took the signals
@@ -79,6 +80,12 @@ def run(
             return _watch(sequencer, until_idle, stopping, give_up, doors)
         finally:
             ray.shutdown()
+
+
+def _temporary(folder: Path | None) -> AbstractContextManager[Path | str]:
+    if folder is not None:
+        return nullcontext(folder)
+    return TemporaryDirectory(prefix="beejan-", dir=TEMPORARY, ignore_cleanup_errors=True)
 
 
 def start_ray(settings: Settings, folder: Path) -> None:

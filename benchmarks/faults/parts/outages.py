@@ -69,7 +69,7 @@ def run(trial: Trial, folder: Path) -> Outcome:
     product = Product(
         settings(folder / "home", port=free_ports(1)[0], curate_s=5.0), float(trial.get("patience", 1))
     )
-    found, hits, seconds = list[str](), Counter[str](), dict[str, list[float]]()
+    found, hits, pauses = list[str](), Counter[str](), dict[str, list[float]]()
     try:
         product.beejan("up")
         with product.load(RATE) as load:
@@ -77,7 +77,7 @@ def run(trial: Trial, folder: Path) -> Outcome:
                 pause_s, told = product.suffer(load, kind, signal.Signals[name])
                 found.extend(f"{name} to the {kind}: {each}" for each in told)
                 hits[kind] += 1
-                seconds.setdefault(f"{kind} {name}", []).append(round(pause_s, 1))
+                pauses.setdefault(f"{kind} {name}", []).append(round(pause_s, 1))
         found.extend(load.wrong())
         began_s = time.monotonic()
         product.beejan("down")
@@ -96,7 +96,7 @@ def run(trial: Trial, folder: Path) -> Outcome:
         found.append(f"{len(lost)} acknowledged events are not one row, {waiting} are pending")
     if not report.ok:
         found.append("verify is not ok")
-    facts = {"acknowledged": len(load.acknowledged), "answers": load.answers(), "seconds": seconds}
+    facts = {"acknowledged": len(load.acknowledged), "answers": load.answers(), "pauses_s": pauses}
     return Outcome(found, dict(hits), facts)
 
 
