@@ -29,7 +29,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.faults.parts.outages import MAY_SAY, Product
+from benchmarks.faults.parts.outages import AT_WORK, MAY_SAY, Product
 from benchmarks.faults.workload import settings
 from cluster import up
 from cluster.stack.stack import free_ports
@@ -47,8 +47,7 @@ BATCH = 200
 def product() -> Iterator[Product]:
     """One that is up, with the settings of a product at work, in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="beejan-door-") as folder:
-        given = {"plan_rows": 5_000, "segment_bytes": 64 << 20, "checkpoint_plans": 20}
-        made = Product(settings(Path(folder, "home"), port=free_ports(1)[0], **given))
+        made = Product(settings(Path(folder, "home"), port=free_ports(1)[0], **AT_WORK))
         try:
             done = made.beejan("up")
             if done.returncode:

@@ -42,6 +42,8 @@ RATE, SENDERS = 60.0, 12
 FLOW_S, COMMIT_S, SETTLE_S, END_S = 60.0, 90.0, 120.0, 32.0
 """How long each may take; a trial's `patience` makes them longer, for a machine that does much else."""
 LOOK_S = 0.2
+AT_WORK = {"plan_rows": 5_000, "segment_bytes": 64 << 20, "checkpoint_plans": 20}
+"""Settings of a product at work: those of the other parts make many small commits of few events."""
 SUPERVISOR, PROXY = "supervisor", "proxy"
 KILLS = [signal.SIGKILL.name] * 3 + [signal.SIGSTOP.name]
 RANDOM = 40
@@ -66,9 +68,8 @@ def trials(seed: int) -> Iterator[Trial]:
 
 def run(trial: Trial, folder: Path) -> Outcome:
     """One life under load, with these outages one at a time."""
-    product = Product(
-        settings(folder / "home", port=free_ports(1)[0], curate_s=5.0), float(trial.get("patience", 1))
-    )
+    given = settings(folder / "home", port=free_ports(1)[0], curate_s=5.0, **AT_WORK)
+    product = Product(given, float(trial.get("patience", 1)))
     found, hits, pauses = list[str](), Counter[str](), dict[str, list[float]]()
     try:
         product.beejan("up")
