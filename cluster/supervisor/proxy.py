@@ -34,9 +34,9 @@ START_S = 10.0
 REASONS = {400: "Bad Request", 408: "Request Timeout", 429: "Too Many Requests", 503: "Service Unavailable"}
 LIMITS = {
     "queued": 512,
-    "requests_of_one_key": 256,
+    "requests_of_one_key": 128,
     "requests_of_one_address": 512,
-    "requests_of_one_replica": 32,
+    "requests_of_one_replica": 12,
     "requests_of_one_query_replica": 100,
     "new_connections_of_one": 20_000,
 }
